@@ -1,0 +1,37 @@
+# ewebrtc: the few commands a developer needs. Each installs what Debian must provide first (scripts/deps.sh), and only
+# what is missing; Rust itself comes from rustup (https://rustup.rs).
+#
+#   make demo    two phones call each other through a gateway in the same process; writes target/demo/
+#   make test    everything: format, all tests with the browser's, clippy, documentation
+#   make build   all libraries and programs, development profile
+#   make deps    the Debian packages for all of this
+#   make fmt     formats the sources          make clean   removes target/
+
+# A fresh rustup puts cargo here, and a shell that was open before, or one of a build server, does not know it yet.
+export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test build deps fmt clean
+
+help:
+	@sed -n 's/^#   //p' Makefile
+
+deps:
+	@scripts/deps.sh build test
+
+demo:
+	@scripts/deps.sh build
+	cargo run --locked --example demo
+
+test:
+	@scripts/test.sh
+
+build:
+	@scripts/deps.sh build
+	cargo build --locked --workspace
+
+fmt:
+	cargo fmt --all
+
+clean:
+	cargo clean
