@@ -1,0 +1,35 @@
+//! The REST protocol of Enhanced WebRTC ("RTC v1") as Rust types, stated once and used by both sides.
+//!
+//! Owns: names, paths, bodies, events, error bodies, addresses and the reading of SDP; the tables of `data/`.
+//! Lives on: the caller's thread; everything here is plain data and pure functions.
+//! Must not import: any other crate of this workspace, any I/O, any clock.
+//!
+//! The text of the protocol is `data/rest-protocol.md`; sections and decisions (D-n) cited in comments are its own.
+
+#![warn(missing_docs)]
+
+mod address;
+mod errors;
+mod event;
+mod rest;
+mod sdp;
+mod secret;
+mod tables;
+
+pub use address::{
+    Address, AddressError, DEFAULT_DOMAIN, called_party, clean_phone_number, parse_called_party, parse_user_id,
+};
+pub use errors::{
+    ApiError, ErrorClass, RequestError, SdkError, api_error, api_error_for, api_errors, sdk_error, sdk_errors,
+};
+pub use event::{EventObject, EventState, NumberedEvent, decode_events, encode_events, encode_numbered_events, reason};
+pub use rest::{
+    BASE_PATH, CallAction, CallBody, CallCreate, CallsModification, ConferenceAction, ConferenceBody, ConferenceCreate,
+    ConferenceModification, DeleteReason, E911Association, E911Body, Kind, MAX_BODY, MediaModification, SessionBody,
+    SessionCreate, WireError, header, item_id_of, path, session_id_of,
+};
+pub use sdp::{Codec, Direction, MAX_SDP, MediaType, Sdp, SdpError, Section};
+pub use secret::Secret;
+pub use tables::{
+    EventInfo, MethodInfo, OWN_EVENTS, PropertyInfo, event_info, events, is_event_name, method_info, methods,
+};
