@@ -24,6 +24,7 @@ demo:
 	cargo run --locked --example demo
 
 test:
+	@scripts/deps.sh build test
 	@scripts/test.sh
 
 build:
