@@ -178,12 +178,11 @@ pub fn parse_user_id(text: &str, domain: &str) -> Option<Address> {
 /// Reads `calledParty` as any client sends it (section 1.5, D-22). `None`: no address at all.
 pub fn parse_called_party(uri: &str, domain: &str) -> Option<Address> {
     let uri = uri.trim();
-    if let Some(rest) = strip_scheme(uri, "sip:") {
-        if let Some((user, host)) = rest.split_once('@') {
-            if host.eq_ignore_ascii_case(DIGITS_DOMAIN) && user.bytes().all(|b| b.is_ascii_digit() || b == b'+') {
-                return Address::number(user);
-            }
-        }
+    if let Some((user, host)) = strip_scheme(uri, "sip:").and_then(|rest| rest.split_once('@'))
+        && host.eq_ignore_ascii_case(DIGITS_DOMAIN)
+        && user.bytes().all(|b| b.is_ascii_digit() || b == b'+')
+    {
+        return Address::number(user);
     }
     parse_user_id(uri, domain)
 }

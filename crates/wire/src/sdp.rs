@@ -197,10 +197,10 @@ impl Sdp {
                 Some(section) => section.direction = Some(direction),
                 None => self.direction = Some(direction),
             }
-        } else if let (Some(section), Some(map)) = (section, value.strip_prefix("rtpmap:")) {
-            if section.codecs.len() < 256 {
-                section.codecs.extend(codec(map));
-            }
+        } else if let (Some(section), Some(map)) = (section, value.strip_prefix("rtpmap:"))
+            && section.codecs.len() < 256
+        {
+            section.codecs.extend(codec(map));
         }
     }
 
