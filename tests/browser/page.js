@@ -1,0 +1,266 @@
+// A small client of the REST protocol in a web page: fetch, long poll and RTCPeerConnection, no extension of ours.
+//
+// It behaves as an original client does (rest-protocol.md sections 2, 3 and 5): ids are taken from Location and
+// resourceURL by position, one poll is outstanding at any time, the SDP is sent once with all its candidates, events are
+// looked up by call id, and every surprise that would break an original client is noted in `problems`.
+// The test calls the functions of `window.client` and reads what they return; nothing here knows the test.
+'use strict';
+
+const client = (() => {
+  let base = null;
+  let token = null;
+  let sessionId = null;
+  let tone = null;
+  let audio = null;
+  let analyser = null;
+  let call = null; // {id, peer, state, connection, offer}: one call at a time is all that is needed here
+  const events = []; // what happened, in order: {name, detail}
+  const problems = []; // what an original client would have stumbled over
+  const waiting = []; // {name, resolve}
+
+  function note(name, detail = {}) {
+    events.push({ name, detail });
+    for (let i = waiting.length - 1; i >= 0; i -= 1) {
+      if (waiting[i].name === name) waiting.splice(i, 1)[0].resolve(detail);
+    }
+  }
+
+  // Resolves with the detail of the first event of this name from index `since` on, however late or early it is asked.
+  function seen(name, since, milliseconds) {
+    const past = events.slice(since).find((event) => event.name === name);
+    if (past) return Promise.resolve(past.detail);
+    return new Promise((resolve, reject) => {
+      const entry = { name, resolve };
+      waiting.push(entry);
+      setTimeout(() => {
+        const place = waiting.indexOf(entry);
+        if (place < 0) return;
+        waiting.splice(place, 1);
+        reject(new Error(`no ${name} within ${milliseconds} ms; seen: ${JSON.stringify(events)}; ${JSON.stringify(problems)}`));
+      }, milliseconds);
+    });
+  }
+
+  async function send(method, path, { headers = {}, body, bare = false } = {}) {
+    const all = { Accept: 'application/json', Authorization: `Bearer ${token}`, ...headers };
+    if (!bare) all['Content-Type'] = 'application/json';
+    const response = await fetch(base + path, {
+      method,
+      headers: all,
+      body: body === undefined ? undefined : JSON.stringify(body),
+    });
+    if (response.status >= 400) {
+      throw new Error(`${method} ${path}: ${response.status} ${await response.text()}`);
+    }
+    return response;
+  }
+
+  function location(response, position) {
+    const value = response.headers.get('Location');
+    if (value === null) throw new Error('Location is missing or not exposed to the page');
+    if (!value.startsWith('/')) problems.push(`Location is not path-absolute: ${value}`);
+    return value.split('/')[position];
+  }
+
+  // Own voice: a steady tone, as a track of an audio graph, so that no microphone and no permission is needed.
+  function voice() {
+    const oscillator = audio.createOscillator();
+    oscillator.frequency.value = tone;
+    const gain = audio.createGain();
+    gain.gain.value = 0.3;
+    const out = audio.createMediaStreamDestination();
+    oscillator.connect(gain).connect(out);
+    oscillator.start();
+    return out.stream;
+  }
+
+  function connection() {
+    const peer = new RTCPeerConnection();
+    const stream = voice();
+    for (const track of stream.getTracks()) peer.addTrack(track, stream);
+    peer.ontrack = ({ track }) => {
+      const heard = new MediaStream([track]);
+      // Chromium feeds a remote stream into an audio graph only while some element plays it.
+      document.getElementById('ear').srcObject = heard;
+      analyser = audio.createAnalyser();
+      analyser.fftSize = 16384;
+      analyser.smoothingTimeConstant = 0;
+      audio.createMediaStreamSource(heard).connect(analyser);
+    };
+    return peer;
+  }
+
+  // Half trickle: the description goes out once, with every candidate inside.
+  async function complete(peer, description) {
+    await peer.setLocalDescription(description);
+    while (peer.iceGatheringState !== 'complete') {
+      await new Promise((resolve) => {
+        peer.addEventListener('icegatheringstatechange', resolve, { once: true });
+      });
+    }
+    const sdp = peer.localDescription.sdp;
+    if (/^a=candidate:.*\.local /m.test(sdp)) problems.push('the browser hides its addresses behind mDNS names');
+    return sdp;
+  }
+
+  const withoutSources = (sdp) => sdp.replace(/^a=ssrc.*\r\n/gm, '');
+
+  async function apply(type, sdp) {
+    try {
+      await call.connection.setRemoteDescription({ type, sdp: withoutSources(sdp) });
+    } catch (error) {
+      problems.push(`the ${type} of the other side is refused: ${error}`);
+    }
+  }
+
+  function end(reason) {
+    if (call.connection) call.connection.close();
+    const { state } = call;
+    call = null;
+    analyser = null;
+    note('terminated', { reason, state });
+  }
+
+  async function handle(event) {
+    for (const [name, value] of Object.entries(event)) {
+      if (value === null) problems.push(`member ${name} is null in ${event.state}`);
+    }
+    if (event.type !== 'calls') problems.push(`event of type ${event.type}`);
+    const parts = event.resourceURL.split('/');
+    const id = parts[6];
+    if (parts[4] !== sessionId) problems.push(`event for session ${parts[4]}`);
+    if (event.state === 'invitation-received') {
+      if (call) problems.push('an invitation during a call');
+      call = { id, peer: event.from, state: 'created', connection: null, offer: event.sdp };
+      note('incoming', { from: event.from });
+      return;
+    }
+    if (!call || call.id !== id) {
+      problems.push(`${event.state} for a call nobody knows`);
+      return;
+    }
+    switch (event.state) {
+      case 'session-open':
+        if (event.provisionalSDP) break;
+        if (call.state !== 'connecting') problems.push(`session-open in state ${call.state}`);
+        call.state = 'connected';
+        if (event.sdp) await apply('answer', event.sdp);
+        note('connected', {});
+        break;
+      case 'session-modified':
+        if (call.state !== 'connecting') problems.push(`session-modified in state ${call.state}`);
+        if (event.sdp) problems.push('session-modified carries an SDP though the answer was ours');
+        call.state = 'connected';
+        note('connected', {});
+        break;
+      case 'session-terminated':
+        end(event.reason);
+        break;
+      default:
+        problems.push(`event ${event.state}`);
+    }
+  }
+
+  async function poll() {
+    let budget = 2000;
+    while (sessionId) {
+      try {
+        const response = await send('GET', `/sessions/${sessionId}/events`, { bare: true });
+        if (response.status !== 200) continue;
+        const { events: body } = await response.json();
+        if (!body) continue;
+        for (const { eventObject } of body.eventList) await handle(eventObject);
+      } catch (error) {
+        if (!sessionId) return;
+        problems.push(`poll: ${error}`);
+        budget *= 2;
+        if (budget > 300000) return;
+      }
+    }
+  }
+
+  return {
+    async login(gateway, accessToken, ownTone) {
+      base = `${gateway}/RTC/v1`;
+      token = accessToken;
+      tone = ownTone;
+      audio = new AudioContext();
+      await audio.resume();
+      const response = await send('POST', '/sessions', {
+        headers: { 'x-e911Id': '', 'x-Arg': 'ClientSDK=WebRTCTestAppJavascript1' },
+        body: { session: { mediaType: 'dtls-srtp', ice: 'true', services: ['ip_voice_call', 'ip_video_call'] } },
+      });
+      sessionId = location(response, 4);
+      const expires = Number(response.headers.get('x-expires'));
+      if (!(expires > 60)) problems.push(`x-expires is ${expires}`);
+      poll();
+      return sessionId;
+    },
+
+    async dial(address) {
+      call = { id: null, peer: address, state: 'created', connection: connection(), offer: null };
+      const sdp = await complete(call.connection, await call.connection.createOffer());
+      const response = await send('POST', `/sessions/${sessionId}/calls`, {
+        body: { call: { calledParty: `sip:${address}`, sdp } },
+      });
+      call.id = location(response, 6);
+      call.state = 'connecting';
+      return call.id;
+    },
+
+    async answer() {
+      call.connection = connection();
+      await apply('offer', call.offer);
+      const sdp = await complete(call.connection, await call.connection.createAnswer());
+      await send('PUT', `/sessions/${sessionId}/calls/${call.id}`, {
+        headers: { 'x-calls-action': 'call-answer' },
+        body: { callsMediaModifications: { sdp } },
+      });
+      // The gateway confirms an answer only after this response; a confirmation before it would lose the call.
+      call.state = 'connecting';
+      return call.id;
+    },
+
+    async hangup() {
+      call.state = 'disconnecting';
+      await send('DELETE', `/sessions/${sessionId}/calls/${call.id}`, {
+        headers: { 'x-delete-reason': 'terminate' },
+      });
+    },
+
+    async logout() {
+      const ending = sessionId;
+      sessionId = null;
+      await send('DELETE', `/sessions/${ending}`, { headers: { 'x-e911Id': 'undefined' } });
+      await audio.close();
+    },
+
+    // The strongest frequency of what is heard now: {hz, level, clear}; level in dBFS of that frequency, clear = how far
+    // it stands above the strongest other one (beyond 100 Hz on each side), in dB. null while nothing is received.
+    hear() {
+      if (!analyser) return null;
+      const power = new Float32Array(analyser.frequencyBinCount);
+      analyser.getFloatFrequencyData(power);
+      const width = audio.sampleRate / analyser.fftSize;
+      let best = 1;
+      for (let i = 1; i < power.length - 1; i += 1) if (power[i] > power[best]) best = i;
+      if (!Number.isFinite(power[best])) return null;
+      const apart = Math.ceil(100 / width);
+      let other = -200;
+      for (let i = 0; i < power.length; i += 1) {
+        if (Math.abs(i - best) > apart && power[i] > other) other = power[i];
+      }
+      // The peak lies between bins: a parabola through three of them finds it.
+      const [a, b, c] = [power[best - 1], power[best], power[best + 1]];
+      const shift = Number.isFinite(a) && Number.isFinite(c) && a - 2 * b + c !== 0 ? (a - c) / (2 * (a - 2 * b + c)) : 0;
+      return { hz: (best + shift) * width, level: b, clear: b - other };
+    },
+
+    seen,
+    count: () => events.length,
+    problems: () => problems,
+    peer: () => (call ? call.peer : null),
+  };
+})();
+
+window.client = client;
