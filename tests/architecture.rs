@@ -378,6 +378,23 @@ fn nothing_is_left_unfinished_or_tied_to_one_machine() {
 }
 
 #[test]
+fn every_dependency_is_explained() {
+    let page = read(&root().join("docs/dependencies.md"));
+    let manifest = read(&root().join("Cargo.toml"));
+    let faults = known_crates()
+        .into_iter()
+        .filter(|name| name != "ewebrtc")
+        .map(|name| name.replace('_', "-"))
+        // `once_cell`, `env_logger` and `serde_json` are spelled with an underscore.
+        .filter(|name| !page.contains(&format!("`{name}`")) && !page.contains(&format!("`{}`", name.replace('-', "_"))))
+        .collect();
+    assert_none(faults, "docs/dependencies.md says why each dependency is there");
+    let pinned = manifest.lines().filter(|line| line.contains("\"=")).count();
+    let named = page.lines().filter(|line| line.starts_with("| `") && line.contains("| =")).count();
+    assert_eq!(pinned, named, "docs/dependencies.md names every pinned version");
+}
+
+#[test]
 fn the_reader_of_this_test_sees_code_only() {
     let text = "use a::b; // c::d\nlet x = \"e::f\"; let y = r#\"g::h\"#; let z: &'static str = i::j('\"', '\\'');\n\
                 /* k::l */ crate::{m, n::o}; crate::p::q; for_r::s();";
