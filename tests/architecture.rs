@@ -258,8 +258,22 @@ fn core_imports_the_protocol_and_plain_data_only() {
 #[test]
 fn core_reads_no_clock_and_does_no_io() {
     let forbidden = [
-        "Instant::now", "SystemTime", "UNIX_EPOCH", ".elapsed(", "std::net", "std::fs", "std::io", "std::thread",
-        "std::process", "std::env", "std::sync::mpsc", "async fn", ".await", "println!", "eprintln!", "unsafe",
+        "Instant::now",
+        "SystemTime",
+        "UNIX_EPOCH",
+        ".elapsed(",
+        "std::net",
+        "std::fs",
+        "std::io",
+        "std::thread",
+        "std::process",
+        "std::env",
+        "std::sync::mpsc",
+        "async fn",
+        ".await",
+        "println!",
+        "eprintln!",
+        "unsafe",
     ];
     let mut faults = Vec::new();
     for path in rust_files("src/core") {

@@ -59,10 +59,8 @@ impl Browser {
         let mut browser = Self { driver, port: 0, session: String::new(), profile };
         browser.port = announced_port(output.ok_or("chromedriver has no output")?)?;
         let created = browser.request("POST", "/session", Some(capabilities(&browser.profile)))?;
-        browser.session = created["sessionId"]
-            .as_str()
-            .ok_or_else(|| format!("chromedriver gave no session: {created}"))?
-            .to_owned();
+        browser.session =
+            created["sessionId"].as_str().ok_or_else(|| format!("chromedriver gave no session: {created}"))?.to_owned();
         let timeouts = json!({ "script": SCRIPT_LIMIT.as_millis() as u64, "pageLoad": 30_000 });
         browser.command("timeouts", timeouts)?;
         Ok(browser)

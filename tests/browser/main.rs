@@ -1,0 +1,177 @@
+//! A browser is the other party: a page in headless Chromium, which speaks the REST protocol by `fetch` and
+//! `RTCPeerConnection` as an original client does, and a phone of this library call each other through the gateway.
+//! Both must hear the other's tone, measured by its frequency, and see the other hang up.
+//!
+//! Needs Debian's `chromium` and `chromium-driver` (`make deps`). The tests run one after the other: two browsers and
+//! their audio are too much for a small machine.
+
+mod driver;
+mod site;
+
+use driver::Browser;
+use ewebrtc::{AnswerOptions, Call, CallSettings, DialOptions, Event, Events, Gateway, GatewayConfig, LoginOptions};
+use ewebrtc::{PcmReader, Phone, PhoneConfig};
+use ewebrtc_media::analysis::{dominant_frequency, tone_level};
+use serde_json::{Value, json};
+use std::path::Path;
+use std::time::{Duration, Instant};
+use tokio::sync::Mutex;
+
+/// What the phone plays, in Hz, and what the page plays: neither is a harmonic of the other or of the mains.
+const PHONE_TONE: f64 = 880.0;
+const PAGE_TONE: f64 = 523.0;
+
+/// A tone counts as heard within this share of its frequency.
+const TOLERANCE: f64 = 0.02;
+
+/// Longest wait for anything that takes a fraction of a second on an idle machine.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// One browser at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// Gateway, phone and page, both logged in.
+struct Scene {
+    _gateway: Gateway,
+    phone: Phone,
+    events: Events,
+    browser: Browser,
+}
+
+impl Scene {
+    async fn new() -> Self {
+        let gateway = Gateway::start(GatewayConfig::default()).await.expect("a gateway on a free port");
+
+        let mut config = PhoneConfig::new(gateway.url());
+        config.local_media = format!("tone:{PHONE_TONE}");
+        config.remote_media = "pcm".into();
+        let phone = Phone::new(config).expect("a phone");
+        let events = phone.events();
+        let token = gateway.dev_token("nora").await.expect("a token").access_token;
+        phone.login(LoginOptions::new(token)).await.expect("login of the phone");
+
+        let page = site::serve().expect("a port for the page");
+        let browser = Browser::start(Path::new(env!("CARGO_TARGET_TMPDIR"))).expect("a browser");
+        browser.open(&page).expect("the page");
+        let token = gateway.dev_token("page").await.expect("a token").access_token;
+        browser
+            .eval("client.login(...args)", json!([gateway.url(), token.expose(), PAGE_TONE]))
+            .expect("login of the page");
+        Self { _gateway: gateway, phone, events, browser }
+    }
+
+    /// The phone's next event of this name; an event that ends the call first fails the test.
+    async fn phone_sees(&mut self, wanted: &str) -> Event {
+        let deadline = tokio::time::Instant::now() + PATIENCE;
+        let mut before = Vec::new();
+        loop {
+            match tokio::time::timeout_at(deadline, self.events.next()).await {
+                Ok(Some(event)) if event.name() == wanted => return event,
+                Ok(Some(event)) => before.push(event.to_json().to_string()),
+                Ok(None) => panic!("the phone closed before {wanted}; events: {before:#?}"),
+                Err(_) => panic!("the phone saw no {wanted}; events: {before:#?}"),
+            }
+        }
+    }
+
+    fn page(&self, expression: &str, args: Value) -> Value {
+        self.browser.eval(expression, args).unwrap_or_else(|error| panic!("page: {error}"))
+    }
+
+    /// The page's next event of this name from its event number `since` on.
+    fn page_sees(&self, wanted: &str, since: &Value) -> Value {
+        self.page("client.seen(...args)", json!([wanted, since, PATIENCE.as_millis() as u64]))
+    }
+
+    /// Waits until the page hears the phone's tone and nothing louder beside it.
+    fn page_hears_the_phone(&self) {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let heard = self.page("client.hear()", json!([]));
+            let near = heard["hz"].as_f64().is_some_and(|hz| (hz / PHONE_TONE - 1.0).abs() <= TOLERANCE);
+            if near && heard["level"].as_f64() > Some(-50.0) && heard["clear"].as_f64() > Some(20.0) {
+                return;
+            }
+            assert!(Instant::now() < deadline, "the page hears {heard}, not the phone's {PHONE_TONE} Hz");
+        }
+    }
+
+    /// What an original client would have stumbled over.
+    fn nothing_surprised_the_page(&self) {
+        assert_eq!(self.page("client.problems()", json!([])), json!([]));
+    }
+}
+
+/// Waits until a second of what the phone hears is the page's tone.
+async fn phone_hears_the_page(call: &Call) {
+    let mut reader: PcmReader = call.pcm_reader().expect("the call's PCM");
+    let rate = 48_000;
+    let deadline = Instant::now() + PATIENCE;
+    let mut second: Vec<i16> = Vec::new();
+    let mut piece = [0_i16; 4_800];
+    let mut heard = (0.0, 0.0);
+    while Instant::now() < deadline {
+        let count = reader.read(&mut piece);
+        second.extend_from_slice(&piece[..count]);
+        if second.len() >= rate as usize {
+            heard = (dominant_frequency(&second, rate), tone_level(&second, rate, PAGE_TONE));
+            if (heard.0 / PAGE_TONE - 1.0).abs() <= TOLERANCE && heard.1 > 0.05 {
+                return;
+            }
+            second.clear();
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    panic!("the phone hears {} Hz at level {}, not the page's {PAGE_TONE} Hz", heard.0, heard.1);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_calls_phone_and_both_hear_each_other() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::new().await;
+
+    scene.page("client.dial(...args)", json!(["nora@ewebrtc.local"]));
+    let incoming = scene.phone_sees("call:incoming").await;
+    assert_eq!(incoming.text("from"), Some("sip:page@ewebrtc.local"));
+    assert_eq!(incoming.text("mediaType"), Some("audio"));
+    let call = scene.phone.call(incoming.call().expect("a handle"));
+    scene.phone.answer(AnswerOptions::default()).await.expect("answered");
+    scene.page_sees("connected", &json!(0));
+    scene.phone_sees("media:established").await;
+
+    scene.page_hears_the_phone();
+    phone_hears_the_page(&call).await;
+
+    let since = scene.page("client.count()", json!([]));
+    call.hangup().await.expect("the phone hangs up");
+    let end = scene.page_sees("terminated", &since);
+    assert_eq!(end["state"], "connected", "the page learned of the end by an event, not by its own doing");
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phone_calls_page_and_both_hear_each_other() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::new().await;
+
+    let mut options = DialOptions::new("page");
+    options.media = CallSettings { local_media: Some(format!("tone:{PHONE_TONE}")), remote_media: Some("pcm".into()) };
+    let call = scene.phone.dial(options).await.expect("dialled");
+    let incoming = scene.page_sees("incoming", &json!(0));
+    assert_eq!(incoming["from"], "sip:nora@ewebrtc.local");
+    scene.page("client.answer()", json!([]));
+    scene.page_sees("connected", &json!(0));
+    scene.phone_sees("call:connected").await;
+    scene.phone_sees("media:established").await;
+
+    scene.page_hears_the_phone();
+    phone_hears_the_page(&call).await;
+
+    scene.page("client.hangup()", json!([]));
+    let end = scene.phone_sees("call:disconnected").await;
+    assert_eq!(end.call(), Some(call.handle()));
+    scene.page_sees("terminated", &json!(0));
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
