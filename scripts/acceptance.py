@@ -1,0 +1,113 @@
+#!/usr/bin/env python3
+"""Writes docs/acceptance.md: every line of crates/wire/data/acceptance.md beside the tests that show it.
+
+The assignments stand below, first match wins. tests/acceptance.rs checks the page: every line once, every test there.
+Run it after adding a test that shows more; the page is committed.
+"""
+
+import pathlib
+import re
+import sys
+
+ROOT = pathlib.Path(__file__).resolve().parent.parent
+SOURCE = ROOT / "crates/wire/data/acceptance.md"
+TARGET = ROOT / "docs/acceptance.md"
+
+CONTRACT = "tests/event_contract.rs"
+ANSWERED = f"{CONTRACT}::events_of_an_answered_call_are_complete"
+UNANSWERED = f"{CONTRACT}::events_of_calls_that_are_never_answered_are_complete"
+SESSION = f"{CONTRACT}::events_about_the_session_are_complete"
+
+# Event -> the tests in which it is raised and its properties are compared with the table.
+EVENTS = {
+    "call:canceled": [UNANSWERED],
+    "call:connected": [ANSWERED],
+    "call:connecting": [ANSWERED],
+    "call:disconnected": [ANSWERED, UNANSWERED],
+    "call:disconnecting": [ANSWERED],
+    "call:incoming": [ANSWERED],
+    "call:muted": [ANSWERED],
+    "call:rejected": [UNANSWERED],
+    "call:state-changed": [ANSWERED],
+    "call:unmuted": [ANSWERED],
+    "connectivity:off": [SESSION],
+    "connectivity:on": [SESSION],
+    "address-updated": [SESSION],
+    "answering": [ANSWERED],
+    "dialing": [ANSWERED],
+    "error": [UNANSWERED],
+    "warning": [ANSWERED],
+    "media:established": [ANSWERED],
+    "session:disconnected": [SESSION],
+    "session:ready": [SESSION],
+}
+
+# Line -> tests, where the event's own tests do not show it or something else shows it better; None: the reason follows.
+LINES = {}
+
+# What is not built: a pattern over "item", and its name.
+LATER = [
+    (r"conference|Participant|joinConference|endConference|inviting|invitation", "conferences"),
+    (r"\bhold\b|\bresume\b|call:held|call:resumed", "hold and resume"),
+    (r"\bmove\b|call:moved", "moving a call"),
+    (r"transfer", "transfer"),
+    (r"switch", "a second call and switching"),
+    (r"modification|upgrading|upgrade", "video and media modifications"),
+    (r"DTMF|dtmf", "DTMF"),
+]
+
+
+def exists(test):
+    file, _, function = test.rpartition("::")
+    path = ROOT / file
+    return path.exists() and re.search(rf"fn {re.escape(function)}\b", path.read_text()) is not None
+
+
+def shown_by(cells):
+    number, kind, item = cells[0], cells[1], cells[2]
+    if number in LINES:
+        value = LINES[number]
+        return value if isinstance(value, str) else ", ".join(f"`{test}`" for test in value)
+    event = re.match(r"`([^`]+)`", item)
+    if event and event.group(1) in EVENTS:
+        return ", ".join(f"`{test}`" for test in EVENTS[event.group(1)])
+    for pattern, name in LATER:
+        if re.search(pattern, item):
+            return f"not yet: {name}"
+    return None
+
+
+def main():
+    rows, faults, done, later = [], [], 0, 0
+    for line in SOURCE.read_text().splitlines():
+        if not re.match(r"\| S\d{3} ", line):
+            continue
+        cells = [cell.strip() for cell in line.strip("|").split("|")]
+        shown = shown_by(cells)
+        if shown is None:
+            faults.append(f"{cells[0]} {cells[1]} {cells[2]}: {cells[4]}")
+            continue
+        for test in re.findall(r"`([^`]+::[^`]+)`", shown):
+            if not exists(test):
+                faults.append(f"{cells[0]}: no test {test}")
+        later += shown.startswith("not yet")
+        done += not shown.startswith("not yet")
+        rows.append(f"| {cells[0]} | {cells[1]} | {cells[2]} | {cells[4]} | {shown} |")
+    if faults:
+        print("\n".join(faults), file=sys.stderr)
+        print(f"acceptance.py: {len(faults)} lines are not assigned or name no test", file=sys.stderr)
+        return 1
+    TARGET.write_text(
+        "# Acceptance\n\n"
+        "Each line of `crates/wire/data/acceptance.md` (kinds: N namespace, C class, M method, E event, P property, R rule)\n"
+        "and the tests that show it, or what it waits for. Written by `scripts/acceptance.py`; `tests/acceptance.rs` fails when\n"
+        "a line is missing or a test does not exist.\n\n"
+        f"{done} of {done + later} lines are shown by tests, {later} belong to what is not built yet.\n\n"
+        "| id | kind | item | requirement | shown by |\n|---|---|---|---|---|\n" + "\n".join(rows) + "\n"
+    )
+    print(f"{TARGET.relative_to(ROOT)}: {done} lines shown, {later} not yet")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
