@@ -1,0 +1,222 @@
+//! The gateway without a network: users, tokens, sessions, calls and what waits to be delivered.
+//!
+//! Owns: [`Core`], the one owner of all state. Lives on: whichever thread holds the shell's lock; nothing in here blocks.
+//! Must not import: anything of the HTTP shell, tokio, axum, `ewebrtc_media`; it reads no clock, time is an argument.
+//!
+//! Reading order: [`request`](self) for what goes in and out, `directory` (who exists), `session` (login and the event
+//! channel), `outbox` (delivery rules R1 to R7), `call` (the machine of one call), `ring` (how calls and sessions meet).
+//!
+//! Nothing grows without bound; every limit stands in [`Limits`] with its reason and what happens when it is reached.
+
+mod call;
+mod directory;
+mod outbox;
+mod relay;
+mod request;
+mod ring;
+mod session;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeSet, HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use ewebrtc_wire::{Address, Secret};
+
+use call::Call;
+use directory::Directory;
+use session::Session;
+
+pub use relay::relay_sdp;
+pub use request::{Answer, Auth, Delivery, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant};
+
+/// An id on the wire: of a session, a leg or a call. Unreserved characters only, because original clients put ids into
+/// URLs without encoding them (rest-protocol.md section 1.4).
+pub type Id = Arc<str>;
+
+/// Name of the service that answers by itself and sends the caller's audio back (account `echo@<domain>`).
+pub const ECHO: &str = "echo";
+
+/// What the core is told once.
+#[derive(Debug, Clone)]
+pub struct CoreConfig {
+    /// Domain of the accounts, in lower case.
+    pub domain: String,
+    /// Lifetime of a session without a refresh (`x-expires`, D-2).
+    pub session: Duration,
+    /// How long an unanswered call rings (D-35).
+    pub ring: Duration,
+    /// How long a poll is held before it is answered 204 (D-4).
+    pub poll: Duration,
+    /// How long nobody may ask for a session's events before its phone counts as lost.
+    pub lost: Duration,
+    /// How long the events of a leg wait after the leg's own request was answered (D-6).
+    pub hold_back: Duration,
+    /// Lifetime of a token.
+    pub token: Duration,
+    /// Bounds.
+    pub limits: Limits,
+}
+
+/// Bounds of everything that a client can make grow.
+#[derive(Debug, Clone)]
+pub struct Limits {
+    /// Users known in development mode. When full, a token for a new user is refused with 503.
+    pub users: usize,
+    /// Valid tokens of all users. When full, a new token is refused with 503.
+    pub tokens: usize,
+    /// Valid tokens of one user. When full, the oldest token without a session is forgotten (its next use is 401).
+    pub tokens_per_user: usize,
+    /// Sessions of one token (D-11). When full, 403 POL1100.
+    pub sessions_per_token: usize,
+    /// Sessions of one user over all tokens: all of them ring for each call. When full, 403 POL1100.
+    pub sessions_per_user: usize,
+    /// Sessions of the gateway. When full, 503 without a RequestError (D-40).
+    pub sessions: usize,
+    /// Running legs of one session; original clients have at most two, bots may have more. When full, 400 SVC0001.
+    pub legs_per_session: usize,
+    /// Events of one session that wait or are not acknowledged. A phone that lets so many pile up does not read its
+    /// channel: when full, the session ends as if it had expired.
+    pub events_per_session: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            users: 10_000,
+            tokens: 100_000,
+            tokens_per_user: 200,
+            sessions_per_token: 10,
+            sessions_per_user: 32,
+            sessions: 20_000,
+            legs_per_session: 16,
+            events_per_session: 256,
+        }
+    }
+}
+
+/// A deadline belongs to a session or to a call.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+enum Timer {
+    Session(Id),
+    Call(Id),
+}
+
+/// Makes ids; unpredictable in production, counted in tests.
+pub type IdSource = Box<dyn FnMut() -> String + Send>;
+
+/// All state of a gateway.
+///
+/// Feed it with [`Core::handle`] (requests of clients), [`Core::input`] (facts from the shell) and, when
+/// [`Core::poll_timeout`] has come, [`Core::handle_timeout`]; carry out the [`Output`]s in order.
+pub struct Core {
+    config: CoreConfig,
+    ids: IdSource,
+    directory: Directory,
+    sessions: HashMap<Id, Session>,
+    of_user: HashMap<Address, Vec<Id>>,
+    calls: HashMap<Id, Call>,
+    timers: BTreeSet<(Instant, Timer)>,
+    /// Sessions deleted a short while ago, so that a repeated DELETE is answered 204 (section 2.4).
+    deleted: VecDeque<(Id, Secret)>,
+    /// Sessions whose outbox overflowed while another one was served.
+    doomed: Vec<Id>,
+    closing: bool,
+}
+
+/// Deleted sessions that are remembered: enough for a repetition within seconds, no more.
+const REMEMBERED: usize = 1024;
+
+impl Core {
+    /// An empty gateway.
+    pub fn new(config: CoreConfig, ids: IdSource) -> Self {
+        Self {
+            config,
+            ids,
+            directory: Directory::default(),
+            sessions: HashMap::new(),
+            of_user: HashMap::new(),
+            calls: HashMap::new(),
+            timers: BTreeSet::new(),
+            deleted: VecDeque::new(),
+            doomed: Vec::new(),
+            closing: false,
+        }
+    }
+
+    /// Carries out a client's request.
+    ///
+    /// # Errors
+    /// A [`Refusal`] with status and message id; nothing has changed then.
+    pub fn handle(&mut self, now: Instant, request: Request, out: &mut Vec<Output>) -> Result<Answer, Refusal> {
+        let answer = match request {
+            Request::IssueToken { user } => self.issue_token(now, &user),
+            Request::Authorise { auth } => self.authorise(now, &auth).map(|_| Answer::Done),
+            Request::CheckToken { token } => self.check_token(now, token),
+            Request::Associate { token, user_id } => self.associate(now, token, &user_id),
+            Request::CreateSession { token, e911_id } => self.create_session(now, token, e911_id),
+            Request::RefreshSession { auth } => self.refresh_session(now, &auth, out),
+            Request::AssociateE911 { auth, e911_id } => self.associate_e911(now, &auth, e911_id),
+            Request::DeleteSession { auth } => self.delete_session(now, &auth, out),
+            Request::Poll { auth, poll, after } => self.poll(now, &auth, poll, after, out),
+            Request::CreateCall { auth, called_party, sdp } => self.create_call(now, &auth, called_party, sdp, out),
+            Request::AnswerCall { auth, leg, sdp } => self.answer_call(now, &auth, &leg, sdp, out),
+            Request::ModifyCall { auth, leg } => self.modify_call(now, &auth, &leg),
+            Request::EndCall { auth, leg, reason } => self.end_call(now, &auth, &leg, reason, out),
+        };
+        self.end_doomed(now, out);
+        answer
+    }
+
+    /// Takes note of a fact: a poll that nobody waits for any more, a response written or lost, an answer of the echo.
+    pub fn input(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
+        match input {
+            Input::PollDropped { session, poll } => self.poll_dropped(now, &session, poll, out),
+            Input::Written(delivery) => self.delivered(now, &delivery, true, out),
+            Input::WriteFailed(delivery) => self.delivered(now, &delivery, false, out),
+            Input::EchoAnswered { call, answer } => self.echo_answered(now, &call, answer, out),
+            Input::Closing => self.close(out),
+        }
+        self.end_doomed(now, out);
+    }
+
+    /// When [`Core::handle_timeout`] has something to do next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.first().map(|(at, _)| *at)
+    }
+
+    /// Lets everything happen that is due: releases, polls to answer, calls nobody answered, sessions that ended.
+    pub fn handle_timeout(&mut self, now: Instant, out: &mut Vec<Output>) {
+        while let Some((at, timer)) = self.timers.first().cloned() {
+            if at > now {
+                break;
+            }
+            self.timers.remove(&(at, timer.clone()));
+            match timer {
+                Timer::Session(id) => self.session_timeout(now, &id, out),
+                Timer::Call(id) => self.ring_timeout(now, &id, out),
+            }
+        }
+        self.end_doomed(now, out);
+    }
+
+    /// Running sessions, for logs and tests.
+    pub fn session_count(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Running calls, for logs and tests.
+    pub fn call_count(&self) -> usize {
+        self.calls.len()
+    }
+
+    /// True when the call is running; the shell asks before it keeps an echo's connection.
+    pub fn has_call(&self, call: &Id) -> bool {
+        self.calls.contains_key(call)
+    }
+
+    fn new_id(&mut self) -> Id {
+        (self.ids)().into()
+    }
+}

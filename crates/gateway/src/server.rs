@@ -1,0 +1,247 @@
+//! The server: listens, serves connections, stops.
+//!
+//! Owns: [`Gateway`], the accept loop, the sockets. Lives on: the tokio runtime it was started in; one task accepts, one
+//! serves each connection, one keeps the core's time. Must not import: the core's inside.
+
+use std::io;
+use std::net::SocketAddr;
+use std::pin::Pin;
+use std::sync::{Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::service::TowerToHyperService;
+use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
+use tokio::task::{JoinHandle, JoinSet};
+use tokio::time::{Instant, Sleep, sleep, sleep_until};
+
+use crate::config::{GatewayConfig, GatewayError};
+use crate::core::TokenGrant;
+use crate::http::{Connection, app};
+use crate::shell::GatewayState;
+
+/// How long a connection may be silent between requests, or take for the head of one. Longer than any poll is held, so
+/// that a phone's connection is not closed under it.
+const HEAD_PATIENCE: Duration = Duration::from_secs(90);
+
+/// How long a response may make no progress: its phone has gone, and its events must not wait for the system's own limit
+/// of many minutes.
+const WRITE_PATIENCE: Duration = Duration::from_secs(20);
+
+/// How long connections may take to finish at the end; together with the rest it stays below 5 s.
+const STOP_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Pause after a failed accept, which means that the process has no free file descriptor.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A running gateway. Dropping it stops it at once, without the courtesy of [`Gateway::shutdown`].
+pub struct Gateway {
+    state: GatewayState,
+    address: SocketAddr,
+    stop: watch::Sender<bool>,
+    server: Mutex<Option<JoinHandle<()>>>,
+    timer: JoinHandle<()>,
+}
+
+impl Gateway {
+    /// Starts a gateway in the current tokio runtime and returns when it listens.
+    ///
+    /// # Errors
+    /// [`GatewayError::NoAccounts`] without development mode, [`GatewayError::Config`] for a value out of range,
+    /// [`GatewayError::Listen`] when the address is taken or no address.
+    pub async fn start(config: GatewayConfig) -> Result<Gateway, GatewayError> {
+        let state = GatewayState::new(&config)?;
+        let refused = |error| GatewayError::Listen(config.listen.clone(), error);
+        let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
+        let address = listener.local_addr().map_err(refused)?;
+        let timer = state.spawn_timer();
+        let (stop, stopping) = watch::channel(false);
+        let server = tokio::spawn(accept(listener, app(state.clone()), stopping, config.connections));
+        log::info!("the gateway listens on port {}", address.port());
+        Ok(Gateway { state, address, stop, server: Mutex::new(Some(server)), timer })
+    }
+
+    /// Base address, such as `http://127.0.0.1:8080`.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Address it listens on; the port is the real one.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The state, for counts and for a second router.
+    pub fn state(&self) -> &GatewayState {
+        &self.state
+    }
+
+    /// A new token of this user, as `POST /dev/tokens` gives it.
+    ///
+    /// # Errors
+    /// [`GatewayError::User`] when the text is no user of this gateway.
+    pub fn issue_dev_token(&self, user: &str) -> Result<TokenGrant, GatewayError> {
+        self.state.issue_dev_token(user)
+    }
+
+    /// Stops: open polls end with 204, running requests are finished, connections closed, all within 5 s. A second call
+    /// returns at once.
+    pub async fn shutdown(&self) {
+        self.state.close();
+        self.stop.send_replace(true);
+        let server = self.server.lock().unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(server) = server
+            && server.await.is_err()
+        {
+            log::warn!("the server did not end in order");
+        }
+        self.timer.abort();
+        self.state.close_echoes();
+        log::info!("the gateway has stopped");
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        self.timer.abort();
+        if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            server.abort();
+        }
+        self.state.close_echoes();
+    }
+}
+
+async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Receiver<bool>, most: usize) {
+    let mut connections = JoinSet::new();
+    while !*stopping.borrow() {
+        tokio::select! {
+            _ = stopping.changed() => break,
+            Some(_) = connections.join_next(), if !connections.is_empty() => {}
+            accepted = listener.accept(), if connections.len() < most.max(1) => match accepted {
+                Ok((stream, _)) => {
+                    connections.spawn(serve(stream, router.clone(), stopping.clone()));
+                }
+                Err(error) => {
+                    log::warn!("a connection was not accepted: {error}");
+                    sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+    }
+    drop(listener);
+    let deadline = Instant::now() + STOP_PATIENCE;
+    loop {
+        tokio::select! {
+            joined = connections.join_next() => if joined.is_none() { return },
+            () = sleep_until(deadline) => break,
+        }
+    }
+    connections.shutdown().await;
+}
+
+async fn serve(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
+    // Small answers must not wait for more.
+    let _ = stream.set_nodelay(true);
+    let ledger = Connection::default();
+    let stream = Stream { stream, ledger: ledger.clone(), stalled: None };
+    let inner = TowerToHyperService::new(router);
+    let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+        request.extensions_mut().insert(ledger.clone());
+        inner.call(request.map(Body::new))
+    });
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
+    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
+    let result = tokio::select! {
+        result = connection.as_mut() => result,
+        _ = async { stopping.wait_for(|stop| *stop).await.is_ok() } => {
+            connection.as_mut().graceful_shutdown();
+            connection.await
+        }
+    };
+    if let Err(error) = result {
+        log::debug!("a connection ended early: {error}");
+    }
+}
+
+/// A TCP stream that tells its ledger what was written.
+struct Stream {
+    stream: TcpStream,
+    ledger: Connection,
+    /// Runs while a write waits.
+    stalled: Option<Pin<Box<Sleep>>>,
+}
+
+impl Stream {
+    /// Takes note of how a write went; one that waits too long fails.
+    fn noted<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
+        match written {
+            Poll::Ready(Ok(value)) => {
+                self.stalled = None;
+                Poll::Ready(Ok(value))
+            }
+            Poll::Ready(Err(error)) => {
+                self.ledger.broken();
+                Poll::Ready(Err(error))
+            }
+            Poll::Pending => {
+                let timer = self.stalled.get_or_insert_with(|| Box::pin(sleep(WRITE_PATIENCE)));
+                ready!(timer.as_mut().poll(cx));
+                self.ledger.broken();
+                Poll::Ready(Err(io::ErrorKind::TimedOut.into()))
+            }
+        }
+    }
+}
+
+impl AsyncRead for Stream {
+    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_read(cx, buf)
+    }
+}
+
+impl AsyncWrite for Stream {
+    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write(cx, buf);
+        self.noted(cx, written)
+    }
+
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
+        let written = Pin::new(&mut self.stream).poll_write_vectored(cx, bufs);
+        self.noted(cx, written)
+    }
+
+    fn is_write_vectored(&self) -> bool {
+        self.stream.is_write_vectored()
+    }
+
+    fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let flushed = Pin::new(&mut self.stream).poll_flush(cx);
+        if let Poll::Ready(Ok(())) = flushed {
+            self.ledger.flushed();
+        }
+        self.noted(cx, flushed)
+    }
+
+    fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        Pin::new(&mut self.stream).poll_shutdown(cx)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.ledger.broken();
+    }
+}

@@ -1,0 +1,302 @@
+//! The core among tokio tasks: its lock, its timer, the polls that wait, the echoes that run.
+//!
+//! Owns: [`GatewayState`]. Lives on: the gateway's runtime; the lock is held for the length of one core call, never
+//! across an await. Must not import: axum, hyper.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, oneshot};
+use tokio::task::JoinHandle;
+
+use crate::config::{GatewayConfig, GatewayError};
+use crate::core::{Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant};
+use crate::echo::{EchoCall, EchoFactory};
+
+/// Longest time the echo may take for its answer.
+const ECHO_PATIENCE: Duration = Duration::from_secs(15);
+
+/// The state behind [`app`](crate::app). Clones share it.
+#[derive(Clone)]
+pub struct GatewayState(Arc<Inner>);
+
+struct Inner {
+    desk: Mutex<Desk>,
+    rearm: Arc<Notify>,
+    next_poll: AtomicU64,
+    closing: AtomicBool,
+    error_hold: Duration,
+    dev: bool,
+    echo: Arc<dyn EchoFactory>,
+    echo_limit: usize,
+}
+
+/// Everything under the lock.
+struct Desk {
+    core: Core,
+    polls: HashMap<PollId, oneshot::Sender<PollAnswer>>,
+    /// `None` while the answer is being made.
+    echoes: HashMap<Id, Option<Box<dyn EchoCall>>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.rearm.notify_one();
+    }
+}
+
+impl GatewayState {
+    /// State for a router; [`GatewayState::spawn_timer`] must run for anything to expire.
+    ///
+    /// # Errors
+    /// As [`Gateway::start`](crate::Gateway::start), save listening.
+    pub fn new(config: &GatewayConfig) -> Result<Self, GatewayError> {
+        let core = Core::new(config.check()?, Box::new(|| uuid::Uuid::new_v4().to_string()));
+        Ok(Self(Arc::new(Inner {
+            desk: Mutex::new(Desk { core, polls: HashMap::new(), echoes: HashMap::new() }),
+            rearm: Arc::new(Notify::new()),
+            next_poll: AtomicU64::new(1),
+            closing: AtomicBool::new(false),
+            error_hold: config.error_hold,
+            dev: config.dev,
+            echo: config.echo.clone(),
+            echo_limit: config.echoes,
+        })))
+    }
+
+    /// Runs the core's timer until the state is dropped. Must be called inside a tokio runtime.
+    pub fn spawn_timer(&self) -> JoinHandle<()> {
+        tokio::spawn(run_timer(Arc::downgrade(&self.0), self.0.rearm.clone()))
+    }
+
+    /// A new token of development mode, without a request.
+    ///
+    /// # Errors
+    /// [`GatewayError::User`] when the text is no user of this gateway or the directory is full.
+    pub fn issue_dev_token(&self, user: &str) -> Result<TokenGrant, GatewayError> {
+        match self.request(Request::IssueToken { user: user.into() }) {
+            Ok(Answer::Token(grant)) => Ok(grant),
+            Ok(_) => Err(GatewayError::User("no token was made")),
+            Err(refusal) if refusal.status == 503 => Err(GatewayError::User("too many users or tokens")),
+            Err(_) => Err(GatewayError::User("neither a name nor a number of this gateway")),
+        }
+    }
+
+    /// Running sessions.
+    pub fn session_count(&self) -> usize {
+        self.lock().core.session_count()
+    }
+
+    /// Running calls.
+    pub fn call_count(&self) -> usize {
+        self.lock().core.call_count()
+    }
+
+    pub(crate) fn is_dev(&self) -> bool {
+        self.0.dev
+    }
+
+    /// How long to hold an error before it answers a poll.
+    pub(crate) fn error_hold(&self) -> Duration {
+        if self.0.closing.load(Ordering::Relaxed) { Duration::ZERO } else { self.0.error_hold }
+    }
+
+    pub(crate) fn request(&self, request: Request) -> Result<Answer, Refusal> {
+        self.run(|core, now, out| core.handle(now, request, out))
+    }
+
+    pub(crate) fn input(&self, input: Input) {
+        self.run(|core, now, out| core.input(now, input, out));
+    }
+
+    /// Ends every open poll with 204, and every later one at once.
+    pub(crate) fn close(&self) {
+        self.0.closing.store(true, Ordering::Relaxed);
+        self.input(Input::Closing);
+    }
+
+    /// Drops all running echoes.
+    pub(crate) fn close_echoes(&self) {
+        let echoes = std::mem::take(&mut self.lock().echoes);
+        drop(echoes);
+    }
+
+    /// Opens a poll; the ticket brings its answer.
+    pub(crate) fn poll(&self, auth: Auth, after: Option<u64>) -> Result<Ticket, Refusal> {
+        let poll = self.0.next_poll.fetch_add(1, Ordering::Relaxed);
+        let session: Id = auth.session.as_str().into();
+        let (sender, receiver) = oneshot::channel();
+        self.lock().polls.insert(poll, sender);
+        match self.request(Request::Poll { auth, poll, after }) {
+            Ok(_) => Ok(Ticket { state: self.clone(), session, poll, receiver: Some(receiver) }),
+            Err(refusal) => {
+                self.lock().polls.remove(&poll);
+                Err(refusal)
+            }
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Desk> {
+        self.0.desk.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn run<T>(&self, work: impl FnOnce(&mut Core, Instant, &mut Vec<Output>) -> T) -> T {
+        let now = tokio::time::Instant::now().into_std();
+        let mut out = Vec::new();
+        let mut stopped = Vec::new();
+        let mut desk = self.lock();
+        let before = desk.core.poll_timeout();
+        let result = work(&mut desk.core, now, &mut out);
+        let mut todo = VecDeque::from(out);
+        while let Some(output) = todo.pop_front() {
+            let mut more = Vec::new();
+            match output {
+                Output::Poll { poll, answer } => {
+                    let unread = match desk.polls.remove(&poll) {
+                        Some(sender) => sender.send(answer).err(),
+                        None => Some(answer),
+                    };
+                    if let Some(PollAnswer::Events { delivery, .. }) = unread {
+                        desk.core.input(now, Input::WriteFailed(delivery), &mut more);
+                    }
+                }
+                Output::EchoStart { call, offer } => {
+                    if desk.echoes.len() < self.0.echo_limit && self.start_echo(&call, offer) {
+                        desk.echoes.insert(call, None);
+                    } else {
+                        desk.core.input(now, Input::EchoAnswered { call, answer: None }, &mut more);
+                    }
+                }
+                Output::EchoStop { call } => stopped.extend(desk.echoes.remove(&call)),
+            }
+            todo.extend(more);
+        }
+        let after = desk.core.poll_timeout();
+        drop(desk);
+        // Closing a connection may take time: not under the lock.
+        drop(stopped);
+        if after != before {
+            self.0.rearm.notify_one();
+        }
+        result
+    }
+
+    /// False when there is no runtime to run in.
+    fn start_echo(&self, call: &Id, offer: String) -> bool {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let (state, call) = (self.clone(), call.clone());
+        let answer = self.0.echo.answer(offer);
+        runtime.spawn(async move {
+            let (answer, echo) = match tokio::time::timeout(ECHO_PATIENCE, answer).await {
+                Ok(Ok((answer, echo))) => (Some(answer), Some(echo)),
+                Ok(Err(error)) => {
+                    log::warn!("the echo could not answer: {error}");
+                    (None, None)
+                }
+                Err(_) => {
+                    log::warn!("the echo had no answer in time");
+                    (None, None)
+                }
+            };
+            state.echo_answered(call, answer, echo);
+        });
+        true
+    }
+
+    fn echo_answered(&self, call: Id, answer: Option<String>, echo: Option<Box<dyn EchoCall>>) {
+        let unused = {
+            let mut desk = self.lock();
+            match desk.echoes.get_mut(&call) {
+                Some(slot) => {
+                    *slot = echo;
+                    None
+                }
+                // The caller has hung up meanwhile.
+                None => echo,
+            }
+        };
+        drop(unused);
+        self.input(Input::EchoAnswered { call, answer });
+    }
+}
+
+async fn run_timer(inner: Weak<Inner>, rearm: Arc<Notify>) {
+    loop {
+        let next = {
+            let Some(inner) = inner.upgrade() else { return };
+            let state = GatewayState(inner);
+            state.run(|core, now, out| core.handle_timeout(now, out));
+            state.lock().core.poll_timeout()
+        };
+        match next {
+            Some(at) => {
+                tokio::select! {
+                    () = tokio::time::sleep_until(at.into()) => {}
+                    () = rearm.notified() => {}
+                }
+            }
+            None => rearm.notified().await,
+        }
+    }
+}
+
+/// A poll that waits. Dropping it tells the core that nobody waits any more, and gives back what it had got.
+pub(crate) struct Ticket {
+    state: GatewayState,
+    session: Id,
+    poll: PollId,
+    receiver: Option<oneshot::Receiver<PollAnswer>>,
+}
+
+impl Ticket {
+    /// Waits for the answer; whoever awaits must take a [`Receipt`] for its delivery at once.
+    pub(crate) async fn wait(mut self) -> PollAnswer {
+        let Some(receiver) = self.receiver.as_mut() else { return PollAnswer::Empty };
+        let answer = receiver.await.unwrap_or(PollAnswer::Empty);
+        self.receiver = None;
+        answer
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        let Some(mut receiver) = self.receiver.take() else { return };
+        receiver.close();
+        match receiver.try_recv() {
+            Ok(PollAnswer::Events { delivery, .. }) => self.state.input(Input::WriteFailed(delivery)),
+            Ok(PollAnswer::Empty | PollAnswer::Gone) => {}
+            Err(_) => {
+                self.state.lock().polls.remove(&self.poll);
+                self.state.input(Input::PollDropped { session: self.session.clone(), poll: self.poll });
+            }
+        }
+    }
+}
+
+/// Stands for a response on its way: reports it as written, or as lost when dropped before that.
+pub(crate) struct Receipt {
+    state: GatewayState,
+    delivery: Option<Delivery>,
+}
+
+impl Receipt {
+    pub(crate) fn new(state: &GatewayState, delivery: Delivery) -> Self {
+        Self { state: state.clone(), delivery: Some(delivery) }
+    }
+
+    pub(crate) fn written(mut self) {
+        if let Some(delivery) = self.delivery.take() {
+            self.state.input(Input::Written(delivery));
+        }
+    }
+}
+
+impl Drop for Receipt {
+    fn drop(&mut self) {
+        if let Some(delivery) = self.delivery.take() {
+            self.state.input(Input::WriteFailed(delivery));
+        }
+    }
+}
