@@ -1,0 +1,377 @@
+//! One call: its states, what it waits for and what the application is told (phone-behaviour.md section 4).
+//!
+//! Owns: [`Call`], [`CallState`], [`Phase`]. Lives on: the phone's actor. Must not import: anything but `io` and the wire
+//! crate. The requests and orders that a transition needs are made by `signals` and `phone`.
+
+use super::io::{ErrorObject, Handle, ItemRef};
+use ewebrtc_wire::{DeleteReason, EventObject, Kind, MediaType, Sdp, reason};
+use serde_json::Value;
+use std::collections::VecDeque;
+use std::time::{Duration, Instant};
+
+/// How long the phone waits for `session-terminated` after the gateway took the DELETE. Then the call ends here anyway:
+/// a gateway that forgets the event must not keep the user from the next call.
+pub(super) const TERMINATION_GRACE: Duration = Duration::from_secs(5);
+/// Events kept while the answer of a PUT is on its way; a leg gets at most a handful in that time.
+const MAX_DEFERRED: usize = 16;
+/// Commands that wait for one call; more come only from a program that repeats itself, and finish at once.
+pub(super) const MAX_WAITING: usize = 64;
+
+/// State of a call, spelled as in `call:state-changed`. The states of modifications, move and transfer join with them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum CallState {
+    Created,
+    Connecting,
+    Connected,
+    Disconnecting,
+    Disconnected,
+    Canceled,
+    Rejected,
+}
+
+impl CallState {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            CallState::Created => "created",
+            CallState::Connecting => "connecting",
+            CallState::Connected => "connected",
+            CallState::Disconnecting => "disconnecting",
+            CallState::Disconnected => "disconnected",
+            CallState::Canceled => "canceled",
+            CallState::Rejected => "rejected",
+        }
+    }
+}
+
+/// What the call waits for next; finer than [`CallState`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum Phase {
+    /// Outgoing: the offer is being made.
+    Offering,
+    /// Outgoing: POST is in flight.
+    Posting,
+    /// Incoming: nobody has answered yet.
+    Ringing,
+    /// Incoming: answered with action end, the foreground call has not ended yet.
+    Queued,
+    /// Incoming: the local description of the answer is being made.
+    Preparing,
+    /// Incoming: the answer is in flight.
+    Answering,
+    /// The gateway has the call; the other side, or its confirmation, is awaited.
+    Awaiting,
+    /// Established.
+    Talking,
+    /// DELETE is in flight.
+    Ending,
+    /// DELETE was taken; `session-terminated` is awaited until then.
+    Grace(Instant),
+}
+
+/// Who made the call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Outgoing,
+    Incoming,
+}
+
+impl Flow {
+    /// The text of `type` in getCalls.
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            Flow::Outgoing => "Outgoing",
+            Flow::Incoming => "Incoming",
+        }
+    }
+}
+
+/// Audio or video: what events report as `mediaType` (P-6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum CallMedia {
+    Audio,
+    Video,
+}
+
+impl CallMedia {
+    pub(super) fn as_str(self) -> &'static str {
+        match self {
+            CallMedia::Audio => "audio",
+            CallMedia::Video => "video",
+        }
+    }
+
+    /// Odd types count as audio: a call always has a negotiated type here.
+    pub(super) fn of(media_type: MediaType) -> Self {
+        match media_type {
+            MediaType::Video => CallMedia::Video,
+            MediaType::Audio | MediaType::NoMedia | MediaType::Unsupported => CallMedia::Audio,
+        }
+    }
+}
+
+/// When a command that waits for a call is finished (design: events contract).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Until {
+    /// dial
+    Connecting,
+    /// answer
+    Connected,
+    /// cancel, reject, hangup
+    Ended,
+}
+
+/// A command that waits for a call.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waiting {
+    pub(super) tag: Option<String>,
+    pub(super) until: Until,
+}
+
+/// One call.
+#[derive(Debug)]
+pub(super) struct Call {
+    pub(super) handle: Handle,
+    pub(super) index: u64,
+    pub(super) flow: Flow,
+    /// The dialled text, or the URI of the caller.
+    pub(super) peer: String,
+    /// What goes out as `calledParty`; empty for incoming calls.
+    pub(super) called_party: String,
+    pub(super) media: CallMedia,
+    /// Codecs of the last remote description.
+    pub(super) codec: Value,
+    pub(super) state: CallState,
+    pub(super) phase: Phase,
+    /// Id at the gateway.
+    pub(super) id: Option<String>,
+    pub(super) muted: bool,
+    pub(super) downgrade: bool,
+    /// cancel() was called here.
+    pub(super) canceled: bool,
+    /// reject() was called here.
+    pub(super) rejected: bool,
+    /// The invitation's offer; `None` when it had none and the answer carries an offer.
+    pub(super) offer: Option<String>,
+    /// The last local description.
+    pub(super) local_sdp: Option<String>,
+    /// The media side has a leg for this call, or is making it.
+    pub(super) leg: bool,
+    /// A remote answer has been given to the media side.
+    pub(super) answer_applied: bool,
+    /// Early media is on its way; `call:ringback-provided` not yet published.
+    pub(super) ringback_due: bool,
+    /// Audio was decoded.
+    pub(super) first_audio: bool,
+    /// `media:established` was published.
+    pub(super) established: bool,
+    /// `media:interrupted` was published and not yet followed by `media:recovered`.
+    pub(super) interrupted: bool,
+    /// `localMedia` and `remoteMedia` of this call.
+    pub(super) local_media: String,
+    pub(super) remote_media: String,
+    /// Events that came before the answer of the PUT they belong to.
+    pub(super) deferred: VecDeque<EventObject>,
+    /// Commands that wait.
+    pub(super) waiting: Vec<Waiting>,
+    /// Tag of the command that causes what happens now.
+    pub(super) cause: Option<String>,
+    /// Why a DELETE failed.
+    pub(super) failure: Option<ErrorObject>,
+}
+
+impl Call {
+    fn new(handle: Handle, index: u64, flow: Flow, peer: String, phase: Phase) -> Self {
+        Self {
+            handle,
+            index,
+            flow,
+            peer,
+            called_party: String::new(),
+            media: CallMedia::Audio,
+            codec: Value::Array(Vec::new()),
+            state: CallState::Created,
+            phase,
+            id: None,
+            muted: false,
+            downgrade: false,
+            canceled: false,
+            rejected: false,
+            offer: None,
+            local_sdp: None,
+            leg: false,
+            answer_applied: false,
+            ringback_due: false,
+            first_audio: false,
+            established: false,
+            interrupted: false,
+            local_media: String::new(),
+            remote_media: String::new(),
+            deferred: VecDeque::new(),
+            waiting: Vec::new(),
+            cause: None,
+            failure: None,
+        }
+    }
+
+    /// A call that this phone dials.
+    pub(super) fn outgoing(handle: Handle, index: u64, dialled: String, called_party: String) -> Self {
+        Self { called_party, ..Self::new(handle, index, Flow::Outgoing, dialled, Phase::Offering) }
+    }
+
+    /// A call that rings here.
+    pub(super) fn incoming(handle: Handle, index: u64, id: String, from: String, offer: Option<String>) -> Self {
+        let mut call = Self { id: Some(id), offer, ..Self::new(handle, index, Flow::Incoming, from, Phase::Ringing) };
+        if let Some(sdp) = call.offer.as_deref().and_then(|text| Sdp::parse(text).ok()) {
+            call.media = CallMedia::of(sdp.media_type());
+            call.codec = sdp.codec_list();
+        }
+        call
+    }
+
+    pub(super) fn item(&self) -> ItemRef {
+        ItemRef::Call(self.handle)
+    }
+
+    pub(super) fn kind(&self) -> Kind {
+        Kind::Call
+    }
+
+    /// Takes codecs and media type from a remote description before the event that follows it is published (P-53).
+    pub(super) fn take_remote(&mut self, sdp: &Sdp) {
+        self.codec = sdp.codec_list();
+        match sdp.media_type() {
+            MediaType::Audio => {
+                if self.flow == Flow::Outgoing && self.media == CallMedia::Video {
+                    self.downgrade = true;
+                }
+                self.media = CallMedia::Audio;
+            }
+            MediaType::Video => self.media = CallMedia::Video,
+            // The negotiated type stays (P-6).
+            MediaType::NoMedia | MediaType::Unsupported => {}
+        }
+    }
+
+    /// Keeps an event until the PUT is answered; what exceeds the bound is dropped (the gateway then is not ours).
+    pub(super) fn defer(&mut self, event: EventObject) {
+        if self.deferred.len() < MAX_DEFERRED {
+            self.deferred.push_back(event);
+        } else {
+            log::warn!("call {}: too many events before the answer was confirmed", self.handle);
+        }
+    }
+
+    /// Is the end of this call already asked for?
+    pub(super) fn is_ending(&self) -> bool {
+        match self.phase {
+            Phase::Ending | Phase::Grace(_) => true,
+            Phase::Offering
+            | Phase::Posting
+            | Phase::Ringing
+            | Phase::Queued
+            | Phase::Preparing
+            | Phase::Answering
+            | Phase::Awaiting
+            | Phase::Talking => false,
+        }
+    }
+
+    /// Final state and message for a `session-terminated` (section 4.1, first match wins).
+    pub(super) fn classify(&self, cause: Option<&str>) -> (CallState, Option<String>) {
+        match cause {
+            Some(reason::USER_BUSY) => (CallState::Rejected, None),
+            _ if self.rejected => (CallState::Rejected, None),
+            Some(reason::CALL_CANCELED) => (CallState::Canceled, None),
+            _ if self.canceled => (CallState::Canceled, None),
+            Some(text) => (CallState::Disconnected, Some(super::errors::bounded(text))),
+            None => match self.state {
+                CallState::Created => (CallState::Canceled, None),
+                CallState::Connecting
+                | CallState::Connected
+                | CallState::Disconnecting
+                | CallState::Disconnected
+                | CallState::Canceled
+                | CallState::Rejected => (CallState::Disconnected, None),
+            },
+        }
+    }
+
+    /// Final state when this side ends the call itself because the gateway's word never came or came as an error.
+    pub(super) fn own_end(&self) -> CallState {
+        if self.rejected {
+            CallState::Rejected
+        } else if self.canceled {
+            CallState::Canceled
+        } else {
+            CallState::Disconnected
+        }
+    }
+
+    /// The reason to give the gateway when this item ends here in its present state (section 2.7.11). A leg whose answer is
+    /// on its way may be established at the gateway already, so it is terminated.
+    pub(super) fn withdrawal(&self) -> DeleteReason {
+        match (self.flow, self.phase) {
+            (_, Phase::Talking) | (Flow::Incoming, Phase::Answering | Phase::Awaiting) => DeleteReason::Terminate,
+            (
+                Flow::Outgoing,
+                Phase::Offering
+                | Phase::Posting
+                | Phase::Ringing
+                | Phase::Queued
+                | Phase::Preparing
+                | Phase::Answering
+                | Phase::Awaiting
+                | Phase::Ending
+                | Phase::Grace(_),
+            ) => DeleteReason::Cancel,
+            (
+                Flow::Incoming,
+                Phase::Offering
+                | Phase::Posting
+                | Phase::Ringing
+                | Phase::Queued
+                | Phase::Preparing
+                | Phase::Ending
+                | Phase::Grace(_),
+            ) => DeleteReason::Reject,
+        }
+    }
+
+    /// Final state when the phone is closed.
+    pub(super) fn closing_end(&self) -> CallState {
+        match self.state {
+            CallState::Created | CallState::Connecting => match self.flow {
+                Flow::Outgoing => CallState::Canceled,
+                Flow::Incoming => CallState::Rejected,
+            },
+            CallState::Connected
+            | CallState::Disconnecting
+            | CallState::Disconnected
+            | CallState::Canceled
+            | CallState::Rejected => CallState::Disconnected,
+        }
+    }
+
+    /// Until when `session-terminated` is awaited.
+    pub(super) fn grace(&self) -> Option<Instant> {
+        match self.phase {
+            Phase::Grace(until) => Some(until),
+            Phase::Offering
+            | Phase::Posting
+            | Phase::Ringing
+            | Phase::Queued
+            | Phase::Preparing
+            | Phase::Answering
+            | Phase::Awaiting
+            | Phase::Talking
+            | Phase::Ending => None,
+        }
+    }
+
+    /// Takes the commands that are finished by reaching `until`.
+    pub(super) fn finished_by(&mut self, until: Until) -> Vec<Waiting> {
+        let (done, rest) = std::mem::take(&mut self.waiting).into_iter().partition(|w| w.until == until);
+        self.waiting = rest;
+        done
+    }
+}

@@ -1,0 +1,29 @@
+//! The sans-IO phone: what a phone knows and decides, as plain state machines.
+//!
+//! Owns: session, calls, event channel, error rules, events and the table of methods. Lives on: the phone's actor, by
+//! value. Must not import: anything but `std`, `serde`/`serde_json`, `log` and `ewebrtc_wire`; it reads no clock (every
+//! entry point is told the time) and does no I/O (everything it wants done is an [`Output`]).
+//!
+//! The rules are those of `phone-behaviour.md` (cited by section and P-n) and `rest-protocol.md` (section and D-n).
+
+pub mod backoff;
+mod call;
+mod channel;
+mod ends;
+pub(crate) mod errors;
+mod events;
+pub mod io;
+pub mod media_target;
+mod methods;
+mod phone;
+mod requests;
+mod session;
+mod signals;
+mod slots;
+
+pub use io::{
+    Command, CoreConfig, ErrorObject, Event, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaFailure,
+    MediaOrder, MediaReport, NetworkFailure, NetworkFailureKind, Output, Refusal, RequestId, Verb,
+};
+pub use phone::PhoneCore;
+pub use requests::{POLL_TIMEOUT, REQUEST_TIMEOUT};

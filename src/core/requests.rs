@@ -1,0 +1,202 @@
+//! The requests in flight: what each is for, and how the protocol's requests are written.
+//!
+//! Owns: [`Requests`], [`Purpose`]. Lives on: the phone's actor. Must not import: anything but the wire crate and `io`.
+
+use super::io::{Handle, HttpRequest, Output, RequestId, Verb};
+use ewebrtc_wire::{BASE_PATH, CallAction, DeleteReason, Kind, Secret, header, path};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+/// Longest wait for the answer of a poll: above the 25 to 30 s for which a gateway holds it (D-4).
+pub const POLL_TIMEOUT: Duration = Duration::from_secs(40);
+/// Longest wait for the answer of any other request.
+pub const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// What a request in flight is for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Purpose {
+    /// Bind the token to the user id.
+    Associate,
+    /// Create the session.
+    CreateSession,
+    /// Refresh the session.
+    Refresh,
+    /// Delete the session at logout or close.
+    DeleteSession,
+    /// Associate an e911 id; the tag of the command.
+    AssociateE911 { tag: Option<String> },
+    /// The poll of the event channel.
+    Poll,
+    /// Create a call.
+    CreateCall { item: Handle },
+    /// Answer a call.
+    AnswerCall { item: Handle },
+    /// End a call and tell the application how it went.
+    DeleteCall { item: Handle },
+    /// A request whose outcome changes nothing: the last word about something that is already over here.
+    Farewell,
+}
+
+#[derive(Debug)]
+struct Entry {
+    purpose: Purpose,
+    resource: String,
+}
+
+/// A request to be sent.
+pub(super) struct Draft {
+    verb: Verb,
+    path: String,
+    headers: Vec<(&'static str, String)>,
+    body: Option<String>,
+    timeout: Duration,
+}
+
+const JSON: &str = "application/json";
+
+impl Draft {
+    /// A request with the headers that nearly all have (section 1.3).
+    fn new(verb: Verb, path: String) -> Self {
+        let headers = vec![("Content-Type", JSON.to_owned()), ("Accept", JSON.to_owned())];
+        Self { verb, path, headers, body: None, timeout: REQUEST_TIMEOUT }
+    }
+
+    /// A request without `Content-Type`: association of a token, poll.
+    fn bare(verb: Verb, path: String) -> Self {
+        Self { verb, path, headers: vec![("Accept", JSON.to_owned())], body: None, timeout: REQUEST_TIMEOUT }
+    }
+
+    fn with(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.headers.push((name, value.into()));
+        self
+    }
+
+    fn json(mut self, body: &impl Serialize) -> Self {
+        // Serialising plain structs of texts cannot fail; an empty body would be refused by the gateway with a clear error.
+        self.body = Some(serde_json::to_string(body).unwrap_or_default());
+        self
+    }
+
+    /// Section 2.1.
+    pub(super) fn associate(user_id: &str) -> Self {
+        Self::bare(Verb::Put, path::user_id(user_id))
+    }
+
+    /// Section 2.2.
+    pub(super) fn create_session(e911_id: &str, version: &str) -> Self {
+        Self::new(Verb::Post, path::sessions())
+            .with(header::E911_ID, e911_id)
+            .with(header::ARG, format!("ClientSDK=ewebrtc-{version}"))
+            .json(&ewebrtc_wire::SessionCreate::default())
+    }
+
+    /// Section 2.3.
+    pub(super) fn refresh(sid: &str) -> Self {
+        Self::new(Verb::Put, path::session(sid))
+    }
+
+    /// Section 2.4. Without `x-e911Id`: the original sends the word `undefined` there, which says nothing.
+    pub(super) fn delete_session(sid: &str) -> Self {
+        Self::new(Verb::Delete, path::session(sid))
+    }
+
+    /// Section 2.5.
+    pub(super) fn associate_e911(sid: &str, e911_id: &str) -> Self {
+        let association = ewebrtc_wire::E911Body { e911_id: Some(e911_id.to_owned()) };
+        Self::new(Verb::Put, path::session(sid)).json(&ewebrtc_wire::E911Association { association })
+    }
+
+    /// Section 2.6.1; `after` asks for numbered events beyond this number (our extension).
+    pub(super) fn poll(sid: &str, after: Option<u64>) -> Self {
+        let mut path = path::events(sid);
+        if let Some(n) = after {
+            path.push_str(&format!("?after={n}"));
+        }
+        let mut draft = Self::bare(Verb::Get, path);
+        draft.timeout = POLL_TIMEOUT;
+        draft
+    }
+
+    /// Section 2.7.1.
+    pub(super) fn create_call(sid: &str, called_party: &str, sdp: &str) -> Self {
+        let call = ewebrtc_wire::CallBody { called_party: Some(called_party.to_owned()), sdp: Some(sdp.to_owned()) };
+        Self::new(Verb::Post, path::items(Kind::Call, sid)).json(&ewebrtc_wire::CallCreate { call })
+    }
+
+    /// Sections 2.7.3 and 2.7.9.
+    pub(super) fn call_action(sid: &str, id: &str, action: CallAction, mod_id: Option<&str>, sdp: &str) -> Self {
+        let mut draft =
+            Self::new(Verb::Put, path::item(Kind::Call, sid, id)).with(header::CALLS_ACTION, action.header_value());
+        if let Some(mod_id) = mod_id {
+            draft = draft.with(header::MOD_ID, mod_id);
+        }
+        let modification = ewebrtc_wire::MediaModification { sdp: Some(sdp.to_owned()), kind: None };
+        draft.json(&ewebrtc_wire::CallsModification { modification })
+    }
+
+    /// Section 2.7.11.
+    pub(super) fn delete_item(kind: Kind, sid: &str, id: &str, reason: DeleteReason) -> Self {
+        Self::new(Verb::Delete, path::item(kind, sid, id)).with(header::DELETE_REASON, reason.header_value())
+    }
+}
+
+/// Requests in flight, by number.
+#[derive(Debug, Default)]
+pub(super) struct Requests {
+    last: u64,
+    in_flight: BTreeMap<RequestId, Entry>,
+    token: Secret,
+}
+
+impl Requests {
+    /// The token of every request from now on.
+    pub(super) fn set_token(&mut self, token: Secret) {
+        self.token = token;
+    }
+
+    /// Sends a request.
+    pub(super) fn send(&mut self, draft: Draft, purpose: Purpose, out: &mut Vec<Output>) -> RequestId {
+        self.last += 1;
+        let id = RequestId(self.last);
+        let verb = match draft.verb {
+            Verb::Get => "GET",
+            Verb::Post => "POST",
+            Verb::Put => "PUT",
+            Verb::Delete => "DELETE",
+        };
+        self.in_flight.insert(id, Entry { purpose, resource: format!("{verb} {BASE_PATH}{}", draft.path) });
+        let request = HttpRequest {
+            verb: draft.verb,
+            path: draft.path,
+            headers: draft.headers,
+            token: self.token.clone(),
+            body: draft.body,
+            timeout: draft.timeout,
+        };
+        out.push(Output::Request { id, request });
+        id
+    }
+
+    /// The purpose and `METHOD path` of a request whose outcome has come; `None`: nobody waits for it.
+    pub(super) fn take(&mut self, id: RequestId) -> Option<(Purpose, String)> {
+        self.in_flight.remove(&id).map(|entry| (entry.purpose, entry.resource))
+    }
+
+    /// Cancels every request that `unwanted` names and returns their purposes.
+    pub(super) fn cancel(&mut self, unwanted: impl Fn(&Purpose) -> bool, out: &mut Vec<Output>) -> Vec<Purpose> {
+        let ids: Vec<RequestId> =
+            self.in_flight.iter().filter(|(_, entry)| unwanted(&entry.purpose)).map(|(id, _)| *id).collect();
+        ids.into_iter()
+            .filter_map(|id| {
+                out.push(Output::CancelRequest { id });
+                self.in_flight.remove(&id).map(|entry| entry.purpose)
+            })
+            .collect()
+    }
+
+    /// Is a request of this kind in flight?
+    pub(super) fn any(&self, wanted: impl Fn(&Purpose) -> bool) -> bool {
+        self.in_flight.values().any(|entry| wanted(&entry.purpose))
+    }
+}

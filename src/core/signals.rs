@@ -1,0 +1,500 @@
+//! What the gateway and the media side say about calls, and what follows from it (rest-protocol.md sections 2.7, 3.3;
+//! phone-behaviour.md sections 4, 5, 17, 18).
+//!
+//! Owns: polling, the routing of channel events, and the progress of calls. Lives on: the phone's actor. Must not
+//! import: anything but the other machines of the core.
+
+use super::call::{Call, CallMedia, CallState, Flow, Phase, Until};
+use super::errors::{Problem, ProblemKind, bounded, header, sdk};
+use super::events;
+use super::io::{
+    Handle, HttpResponse, MediaFailure, MediaOrder, MediaReport, NetworkFailure, NetworkFailureKind, Output,
+};
+use super::phone::{Life, PhoneCore, Turn};
+use super::requests::{Draft, Purpose};
+use super::session::SessionPhase;
+use super::slots::MAX_ESTABLISHED;
+use ewebrtc_wire::{
+    CallAction, DeleteReason, EventObject, EventState, Kind, MediaType, Sdp, decode_events, item_id_of, session_id_of,
+};
+use std::time::Instant;
+
+/// Most calls of lost POSTs that the phone cleans up after; each costs one request.
+const MAX_LOST_POSTS: u8 = 16;
+
+impl PhoneCore {
+    // ---- polling -----------------------------------------------------------------------------------------------------
+
+    fn may_poll(&self) -> bool {
+        let open = match self.session.phase {
+            SessionPhase::Ready | SessionPhase::ClosingCalls => true,
+            SessionPhase::None | SessionPhase::Binding | SessionPhase::Creating | SessionPhase::Closing => false,
+        };
+        open && self.online && self.life == Life::Open && !self.channel.is_polling()
+    }
+
+    pub(super) fn poll(&mut self, t: &mut Turn<'_>) {
+        self.channel.next_at = None;
+        if !self.may_poll() {
+            return;
+        }
+        if let Some(sid) = self.session.id.clone() {
+            let draft = Draft::poll(&sid, self.channel.after());
+            let id = self.requests.send(draft, Purpose::Poll, t.out);
+            self.channel.sent(id, t.now);
+        }
+    }
+
+    /// Polls now: at once when none is in flight, else in place of the one in flight.
+    pub(super) fn renew_poll(&mut self, t: &mut Turn<'_>) {
+        if let Some(id) = self.channel.replace() {
+            // An answer of it that is already on the way still counts.
+            self.requests.take(id);
+            t.out.push(Output::CancelRequest { id });
+        }
+        self.poll(t);
+    }
+
+    fn poll_at(&mut self, t: &mut Turn<'_>, at: Instant) {
+        if at <= t.now {
+            self.poll(t);
+        } else if self.may_poll() {
+            self.channel.next_at = Some(at);
+        }
+    }
+
+    pub(super) fn on_polled(&mut self, t: &mut Turn<'_>, result: Result<HttpResponse, Problem>) {
+        let took = self.channel.ended_poll(t.now);
+        let read = result.and_then(|response| self.read_poll_body(&response));
+        let problem = match read {
+            Ok(events) => {
+                if self.channel.series.recover() && !self.session.series.unreachable {
+                    t.event(events::session("gateway:reachable", self.session.id.as_deref(), None));
+                }
+                let at = self.channel.pace(took, events.is_empty(), t.now);
+                self.take_events(t, events);
+                return self.poll_at(t, at);
+            }
+            Err(problem) => problem,
+        };
+        let status = problem.error.http_status_code.as_deref().and_then(|s| s.parse().ok()).unwrap_or(0);
+        if self.channel.refused_numbers(status) {
+            return self.poll(t);
+        }
+        match problem.kind {
+            ProblemKind::NotFound { .. } => self.expire(t, &problem.error),
+            ProblemKind::NoAnswer | ProblemKind::Unreachable | ProblemKind::Refused => {
+                if !self.online {
+                    // Known already; the channel goes on at connectivity:on.
+                    return;
+                }
+                let wait = self.channel.series.backoff.fail(&mut self.jitter);
+                let silent = self.session.series.unreachable;
+                let mut series = std::mem::take(&mut self.channel.series);
+                self.report_in_series(t, &mut series, &problem, silent);
+                self.channel.series = series;
+                let at = t.now + wait;
+                self.poll_at(t, at);
+            }
+        }
+    }
+
+    /// The new events of a good poll answer, or why it cannot be read: that counts as no answer.
+    pub(super) fn read_poll_body(&mut self, response: &HttpResponse) -> Result<Vec<EventObject>, Problem> {
+        let events = if response.status != 200 || response.body.is_empty() {
+            Vec::new()
+        } else {
+            decode_events(&response.body).map_err(|e| {
+                let failure = NetworkFailure { kind: NetworkFailureKind::Malformed, text: e.to_string() };
+                Problem::no_answer("GET events", &failure)
+            })?
+        };
+        Ok(self.channel.take_events(events))
+    }
+
+    pub(super) fn take_events(&mut self, t: &mut Turn<'_>, events: Vec<EventObject>) {
+        for event in events {
+            self.on_event(t, event);
+        }
+    }
+
+    // ---- channel events ----------------------------------------------------------------------------------------------
+
+    fn on_event(&mut self, t: &mut Turn<'_>, event: EventObject) {
+        if self.session.id.is_none() {
+            return;
+        }
+        let Some(id) = item_id_of(&event.resource_url).map(str::to_owned) else { return };
+        if event.state == EventState::InvitationReceived {
+            return self.on_invitation(t, id, event);
+        }
+        if let Some(handle) = self.slots.by_id(&id) {
+            return self.on_item_event(t, handle, event);
+        }
+        if self.channel.has_ended(&id) {
+            return;
+        }
+        if self.requests.any(is_post) {
+            self.channel.keep_orphan(id, event);
+        } else if self.channel.lost_posts > 0 && event.state == EventState::SessionOpen {
+            // A call of ours whose 201 never came has been answered: nobody here knows it, so it ends.
+            self.channel.lost_posts -= 1;
+            self.send_farewell(t, event.kind, &id, DeleteReason::Terminate);
+            self.channel.remember_ended(id);
+        } else {
+            log::debug!("event {} about an unknown item", event.state.as_str());
+        }
+    }
+
+    fn send_farewell(&mut self, t: &mut Turn<'_>, kind: Kind, id: &str, reason: DeleteReason) {
+        if let Some(sid) = self.session.id.clone() {
+            self.requests.send(Draft::delete_item(kind, &sid, id, reason), Purpose::Farewell, t.out);
+        }
+    }
+
+    fn on_invitation(&mut self, t: &mut Turn<'_>, id: String, event: EventObject) {
+        let ours = session_id_of(&event.resource_url) == self.session.id.as_deref();
+        if !ours || self.slots.by_id(&id).is_some() || self.channel.has_ended(&id) {
+            return;
+        }
+        let from = bounded(event.from.as_deref().unwrap_or_default());
+        let refusal = if self.session.phase != SessionPhase::Ready {
+            Some(None)
+        } else if event.kind == Kind::Conference {
+            Some(Some("Conferences are not supported; the invitation was declined."))
+        } else if self.slots.pending().is_some() {
+            Some(Some("Another call is being set up; the incoming call was declined as busy."))
+        } else if self.slots.established().len() >= MAX_ESTABLISHED {
+            Some(Some("Two calls are established; the incoming call was declined as busy."))
+        } else {
+            None
+        };
+        if let Some(message) = refusal {
+            if let Some(message) = message {
+                let sdp = event.sdp.as_deref().and_then(|text| Sdp::parse(text).ok());
+                let media = sdp.map_or(CallMedia::Audio, |sdp| CallMedia::of(sdp.media_type()));
+                let kind = match event.kind {
+                    Kind::Call => "call",
+                    Kind::Conference => "conference",
+                };
+                t.event(events::declined(&from, media.as_str(), kind, message));
+            }
+            self.send_farewell(t, event.kind, &id, DeleteReason::Reject);
+            self.channel.remember_ended(id);
+            return;
+        }
+        let handle = self.take_handle();
+        let call = Call::incoming(handle, self.slots.next_index(), id, from, event.sdp);
+        t.event(events::invitation("call:incoming", &call));
+        self.slots.insert_pending(call);
+    }
+
+    fn on_item_event(&mut self, t: &mut Turn<'_>, handle: Handle, event: EventObject) {
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        if event.state == EventState::SessionTerminated {
+            let (end, message) = call.classify(event.reason.as_deref());
+            return self.end_call(t, handle, end, message, None);
+        }
+        if call.phase == Phase::Answering {
+            // It may have overtaken the answer of the PUT, which travels on another connection.
+            return call.defer(event);
+        }
+        match event.state {
+            EventState::SessionOpen | EventState::SessionModified => self.on_open(t, handle, &event),
+            EventState::ModReceived => self.on_modification(t, handle, &event),
+            EventState::ModTerminated
+            | EventState::MoveTerminated
+            | EventState::TransferInitiated
+            | EventState::TransferTerminated
+            | EventState::InvitationReceived
+            | EventState::SessionTerminated
+            | EventState::Other(_) => log::debug!("event {} changes nothing", event.state.as_str()),
+        }
+    }
+
+    /// `session-open` and `session-modified` of a call that waits for them; anywhere else they change nothing.
+    fn on_open(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
+        let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Awaiting) else { return };
+        // A description is an answer to our offer: of an outgoing call, or of an answer that carried an offer.
+        let wanted = match call.flow {
+            Flow::Outgoing => !call.answer_applied,
+            Flow::Incoming => call.offer.is_none() && !call.answer_applied,
+        };
+        let provisional = event.provisional_sdp && event.state == EventState::SessionOpen;
+        if let Some(text) = event.sdp.as_ref().filter(|_| wanted) {
+            match Sdp::parse(text) {
+                Ok(sdp) => {
+                    call.take_remote(&sdp);
+                    call.answer_applied = true;
+                    call.ringback_due = provisional && call.flow == Flow::Outgoing;
+                    t.media(handle, MediaOrder::ApplyAnswer { sdp: text.clone() });
+                }
+                Err(_) if provisional => return,
+                Err(e) => {
+                    let problem = Problem::own("0000", "session-open", &format!("the answer cannot be read: {e}"));
+                    return self.fail_call(t, handle, &problem, CallState::Disconnected);
+                }
+            }
+        }
+        if !provisional {
+            self.connected(t, handle);
+        }
+    }
+
+    fn connected(&mut self, t: &mut Turn<'_>, handle: Handle) {
+        self.slots.promote(handle);
+        if let Some(call) = self.slots.get_mut(handle) {
+            call.phase = Phase::Talking;
+            call.ringback_due = false;
+        }
+        t.media(handle, MediaOrder::Activate);
+        self.change_state(t, handle, CallState::Connected);
+        self.reached(t, handle, "call:connected", Until::Connected);
+        if self.slots.get(handle).is_some_and(|call| call.first_audio) {
+            self.establish_media(t, handle);
+        }
+    }
+
+    /// Publishes the event of a state and finishes the commands that waited for it.
+    fn reached(&mut self, t: &mut Turn<'_>, handle: Handle, name: &'static str, until: Until) {
+        let own = self.own.clone();
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        t.event(events::call(name, call, own.as_deref()));
+        let item = call.item();
+        for waiting in call.finished_by(until) {
+            if call.cause == waiting.tag {
+                call.cause = None;
+            }
+            t.event(events::finished(waiting.tag, Some(item), None));
+        }
+    }
+
+    fn establish_media(&mut self, t: &mut Turn<'_>, handle: Handle) {
+        let own = self.own.clone();
+        let Some(call) = self.slots.get_mut(handle).filter(|call| !call.established) else { return };
+        call.established = true;
+        t.event(events::call("media:established", call, own.as_deref()));
+    }
+
+    /// The peer asks for a change of media. Until modifications are here the call goes on as it is: the change is refused
+    /// at the gateway (section 2.7.9, D-15) and the application is told.
+    fn on_modification(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
+        let Some(sid) = self.session.id.clone() else { return };
+        let Some(call) = self.slots.get(handle).filter(|call| call.phase == Phase::Talking) else { return };
+        let text = "The other party asked for a change of media, which is not supported; the call goes on unchanged.";
+        t.event(events::notification(call, self.own.as_deref(), text));
+        if let (Some(id), Some(mod_id), Some(sdp)) = (&call.id, &event.mod_id, &call.local_sdp) {
+            let draft = Draft::call_action(&sid, id, CallAction::RejectModification, Some(mod_id), sdp);
+            self.requests.send(draft, Purpose::Farewell, t.out);
+        }
+    }
+
+    // ---- answers of the gateway --------------------------------------------------------------------------------------
+
+    pub(super) fn on_call_created(
+        &mut self,
+        t: &mut Turn<'_>,
+        handle: Handle,
+        resource: &str,
+        result: Result<HttpResponse, Problem>,
+    ) {
+        let waiting = self.slots.get(handle).is_some_and(|call| call.phase == Phase::Posting);
+        let lost = result.as_ref().err().is_some_and(|problem| problem.kind == ProblemKind::NoAnswer);
+        match result {
+            Err(problem) => {
+                if lost && self.channel.lost_posts < MAX_LOST_POSTS {
+                    self.channel.lost_posts += 1;
+                }
+                if problem.kind == (ProblemKind::NotFound { session: true }) {
+                    self.expire(t, &problem.error);
+                } else if waiting {
+                    self.fail_call(t, handle, &problem, CallState::Disconnected);
+                }
+            }
+            Ok(response) => {
+                let id = header(&response, "location").and_then(item_id_of).map(str::to_owned);
+                let usable = id.filter(|id| self.slots.by_id(id).is_none() && !self.channel.has_ended(id));
+                match usable {
+                    // Cancelled meanwhile (P-64): DELETE follows the 201.
+                    Some(id) if !waiting => {
+                        self.send_farewell(t, Kind::Call, &id, DeleteReason::Cancel);
+                        self.channel.remember_ended(id);
+                    }
+                    Some(id) => self.call_accepted(t, handle, id),
+                    None if waiting => {
+                        self.channel.lost_posts = (self.channel.lost_posts + 1).min(MAX_LOST_POSTS);
+                        let problem = Problem::own("2200", resource, "the answer names no new call");
+                        self.fail_call(t, handle, &problem, CallState::Disconnected);
+                    }
+                    None => {}
+                }
+            }
+        }
+        if !self.requests.any(is_post) {
+            self.channel.drop_orphans();
+        }
+    }
+
+    fn call_accepted(&mut self, t: &mut Turn<'_>, handle: Handle, id: String) {
+        if let Some(call) = self.slots.get_mut(handle) {
+            call.id = Some(id.clone());
+            call.phase = Phase::Awaiting;
+        }
+        self.change_state(t, handle, CallState::Connecting);
+        self.reached(t, handle, "call:connecting", Until::Connecting);
+        for event in self.channel.adopt(&id) {
+            self.on_item_event(t, handle, event);
+        }
+    }
+
+    pub(super) fn on_answered(&mut self, t: &mut Turn<'_>, handle: Handle, result: Result<HttpResponse, Problem>) {
+        let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Answering) else {
+            if let Err(problem) = result
+                && problem.kind == (ProblemKind::NotFound { session: true })
+            {
+                self.expire(t, &problem.error);
+            }
+            return;
+        };
+        match result {
+            Err(problem) if problem.kind == (ProblemKind::NotFound { session: true }) => self.expire(t, &problem.error),
+            Err(problem) => self.fail_call(t, handle, &problem, CallState::Disconnected),
+            Ok(_) => {
+                call.phase = Phase::Awaiting;
+                let deferred = std::mem::take(&mut call.deferred);
+                self.change_state(t, handle, CallState::Connecting);
+                self.reached(t, handle, "call:connecting", Until::Connecting);
+                for event in deferred {
+                    self.on_item_event(t, handle, event);
+                }
+            }
+        }
+    }
+
+    /// The answer of the user goes on: `answering`, then the local description.
+    pub(super) fn prepare_answer(&mut self, t: &mut Turn<'_>, handle: Handle) {
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        call.phase = Phase::Preparing;
+        t.event(events::invitation("answering", call));
+        let (local, remote) = (call.local_media.clone(), call.remote_media.clone());
+        let order = match call.offer.clone() {
+            Some(offer) => MediaOrder::Answer { offer, local, remote },
+            // An invitation without a description: the answer carries an offer (section 2.7.3).
+            None => MediaOrder::Offer { local, remote },
+        };
+        call.leg = true;
+        t.media(handle, order);
+    }
+
+    // ---- media -------------------------------------------------------------------------------------------------------
+
+    pub(super) fn on_media(&mut self, t: &mut Turn<'_>, handle: Handle, report: MediaReport) {
+        if self.slots.get(handle).is_none_or(Call::is_ending) {
+            return;
+        }
+        match report {
+            MediaReport::LocalDescription { sdp } => self.on_local_description(t, handle, sdp),
+            MediaReport::Applied => self.on_early_media(t, handle),
+            MediaReport::FirstAudio => {
+                self.on_early_media(t, handle);
+                let Some(call) = self.slots.get_mut(handle) else { return };
+                call.first_audio = true;
+                if call.phase == Phase::Talking {
+                    self.establish_media(t, handle);
+                }
+            }
+            MediaReport::Failed { kind, text } => {
+                let code = match kind {
+                    MediaFailure::Denied => "0020",
+                    MediaFailure::Internal => "0000",
+                };
+                self.media_failed(t, handle, code, text, kind == MediaFailure::Denied);
+            }
+            MediaReport::Lost { text } => self.media_failed(t, handle, "0000", text, false),
+            MediaReport::Interrupted => self.on_interruption(t, handle, true),
+            MediaReport::Recovered => self.on_interruption(t, handle, false),
+        }
+    }
+
+    fn on_local_description(&mut self, t: &mut Turn<'_>, handle: Handle, sdp: String) {
+        let Some(sid) = self.session.id.clone() else { return };
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        match call.phase {
+            Phase::Offering => {
+                call.phase = Phase::Posting;
+                let draft = Draft::create_call(&sid, &call.called_party, &sdp);
+                call.local_sdp = Some(sdp);
+                self.requests.send(draft, Purpose::CreateCall { item: handle }, t.out);
+            }
+            Phase::Preparing => {
+                let Some(id) = call.id.clone() else { return };
+                // A video offer answered as audio: from here on the call is an audio call (P-6).
+                if Sdp::parse(&sdp).is_ok_and(|own| own.media_type() == MediaType::Audio) {
+                    call.media = CallMedia::Audio;
+                }
+                call.phase = Phase::Answering;
+                let draft = Draft::call_action(&sid, &id, CallAction::Answer, None, &sdp);
+                call.local_sdp = Some(sdp);
+                self.requests.send(draft, Purpose::AnswerCall { item: handle }, t.out);
+            }
+            Phase::Posting
+            | Phase::Ringing
+            | Phase::Queued
+            | Phase::Answering
+            | Phase::Awaiting
+            | Phase::Talking
+            | Phase::Ending
+            | Phase::Grace(_) => log::debug!("call {handle}: a description that nobody asked for"),
+        }
+    }
+
+    fn on_early_media(&mut self, t: &mut Turn<'_>, handle: Handle) {
+        let own = self.own.clone();
+        let Some(call) = self.slots.get_mut(handle).filter(|call| call.ringback_due) else { return };
+        call.ringback_due = false;
+        t.event(events::call("call:ringback-provided", call, own.as_deref()));
+    }
+
+    /// Media cannot go on: the error, then the end of the item. Refused media on an incoming item rejects it (section 18).
+    fn media_failed(&mut self, t: &mut Turn<'_>, handle: Handle, code: &str, text: String, denied: bool) {
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        let end = match call.phase {
+            Phase::Preparing if denied => CallState::Rejected,
+            Phase::Offering
+            | Phase::Posting
+            | Phase::Preparing
+            | Phase::Answering
+            | Phase::Awaiting
+            | Phase::Talking => CallState::Disconnected,
+            // No leg was asked for, or it is closing.
+            Phase::Ringing | Phase::Queued | Phase::Ending | Phase::Grace(_) => return,
+        };
+        let problem = Problem { error: Box::new(sdk(code, Some(text))), kind: ProblemKind::Refused };
+        self.fail_call(t, handle, &problem, end);
+    }
+
+    fn on_interruption(&mut self, t: &mut Turn<'_>, handle: Handle, interrupted: bool) {
+        let own = self.own.clone();
+        let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Talking) else { return };
+        if call.interrupted != interrupted {
+            call.interrupted = interrupted;
+            let name = if interrupted { "media:interrupted" } else { "media:recovered" };
+            t.event(events::call(name, call, own.as_deref()));
+        }
+    }
+}
+
+fn is_post(purpose: &Purpose) -> bool {
+    match purpose {
+        Purpose::CreateCall { .. } => true,
+        Purpose::Associate
+        | Purpose::CreateSession
+        | Purpose::Refresh
+        | Purpose::DeleteSession
+        | Purpose::AssociateE911 { .. }
+        | Purpose::Poll
+        | Purpose::AnswerCall { .. }
+        | Purpose::DeleteCall { .. }
+        | Purpose::Farewell => false,
+    }
+}
