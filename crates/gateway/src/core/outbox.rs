@@ -171,10 +171,8 @@ impl Outbox {
         let mut kept = VecDeque::new();
         for w in std::mem::take(&mut self.waiting) {
             let invitation = w.event.state == EventState::InvitationReceived;
-            let free = !blocked.contains(&w.leg)
-                && !self.is_held(now, &w.leg)
-                && !(invitation && skipped)
-                && fits(batch.len(), &mut bytes, &w.event);
+            let stays = blocked.contains(&w.leg) || self.is_held(now, &w.leg) || (invitation && skipped);
+            let free = !stays && fits(batch.len(), &mut bytes, &w.event);
             blocked.push(w.leg.clone());
             if !free {
                 skipped = true;
