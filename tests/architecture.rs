@@ -235,14 +235,15 @@ fn gateway_is_named_in_one_file_of_the_library() {
 #[test]
 fn core_imports_the_protocol_and_plain_data_only() {
     let known = known_crates();
-    let allowed = ["serde", "serde_json", "ewebrtc_wire"];
+    // `log` does nothing by itself: what becomes of a line is the host's affair.
+    let allowed = ["serde", "serde_json", "ewebrtc_wire", "log"];
     let faults = crates_used("src/core", &known)
         .into_iter()
         .flat_map(|(path, used)| used.into_iter().map(move |name| (path.clone(), name)))
         .filter(|(_, name)| !allowed.contains(&name.as_str()))
         .map(|(path, name)| format!("{path} uses {name}"))
         .collect();
-    assert_none(faults, "src/core may use std, serde, serde_json and ewebrtc_wire");
+    assert_none(faults, "src/core may use std, serde, serde_json, log and ewebrtc_wire");
 
     let mut faults = Vec::new();
     for path in rust_files("src/core") {

@@ -40,7 +40,7 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let gateway = Gateway::start(GatewayConfig::default()).await.expect("a gateway on a free port");
+        let gateway = Gateway::start(GatewayConfig::development()).await.expect("a gateway on a free port");
 
         let mut config = PhoneConfig::new(gateway.url());
         config.local_media = format!("tone:{PHONE_TONE}");
