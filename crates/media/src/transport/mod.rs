@@ -1,71 +1,157 @@
 //! The transport: one peer connection that behaves.
 //!
-//! Owns: everything that touches the `webrtc` and `rtc` crates. Nothing of those crates leaves this module.
-#![allow(unused_variables)]
+//! Owns: everything that touches the `webrtc` and `rtc` crates; nothing of theirs leaves this module. Descriptions in
+//! and out are complete texts, packets in and out are [`RtpPacket`]s, states and reports come as [`TransportEvents`].
+//! Lives on the tokio runtime that [`Transport::new`] was called on; [`Transport::send`] may be called from any thread.
+//! Must not import the engine, codecs or jitter buffer above it.
+//!
+//! The path of a description from outside: `sdp_text` cuts it, `sdp_in` understands it, `negotiation` decides,
+//! `connection` shows it to the crate, `sdp_out` writes ours. `session` holds what lasts, `attendant` looks after it.
+//!
+//! The crates beneath log under the targets `webrtc` and `rtc*`, an error with the packet in it for every packet they
+//! cannot place. A host should keep these targets switched off unless it looks for a fault there; nothing here logs at
+//! info level, and no message of ours contains an address.
 
 use std::sync::Arc;
 
 use crate::MediaError;
 
+mod addresses;
+mod attendant;
+mod bridge;
+mod codecs;
+mod connection;
+mod echo;
+mod negotiation;
+mod sdp_in;
+mod sdp_out;
+mod sdp_text;
+mod servers;
+mod session;
+mod settings;
+mod tap;
 mod types;
 
+pub use echo::EchoPeer;
 pub use types::*;
 
-/// One peer connection (see [`Transport::new`]).
-#[derive(Clone)]
-pub struct Transport;
+use session::Shared;
 
-impl Transport {
-    /// Builds a connection.
-    pub async fn new(config: TransportConfig, events: Arc<dyn TransportEvents>) -> Result<Transport, MediaError> {
-        Err(MediaError::Closed)
+/// A peer connection with one audio track each way.
+///
+/// Cheap to clone; all clones are the same transport. It closes itself when the last one is dropped, but only
+/// [`Transport::close`] tells when that is done. The state and everything received come through the events given to
+/// [`Transport::new`].
+///
+/// One track sends for the transport's whole life. When a description comes from another party than before (another
+/// DTLS fingerprint: a transferred call, a forked answer), a new connection is built underneath; sequence numbers, SSRC
+/// and DTLS role run on.
+#[derive(Clone)]
+pub struct Transport(Arc<Handle>);
+
+/// Closes the transport with the last clone.
+struct Handle(Arc<Shared>);
+
+impl Drop for Handle {
+    fn drop(&mut self) {
+        self.0.begin_close();
     }
-    /// A complete offer.
-    pub async fn create_offer(&self) -> Result<String, MediaError> {
-        Err(MediaError::Closed)
-    }
-    /// A complete answer.
-    pub async fn answer_offer(&self, offer: &str) -> Result<String, MediaError> {
-        Err(MediaError::Closed)
-    }
-    /// Applies the answer.
-    pub async fn apply_answer(&self, answer: &str) -> Result<(), MediaError> {
-        Err(MediaError::Closed)
-    }
-    /// The wish.
-    pub fn set_direction(&self, medium: Medium, wish: Direction) {}
-    /// What was agreed.
-    pub fn negotiated(&self) -> Option<Negotiated> {
-        None
-    }
-    /// Our SSRC.
-    pub fn ssrc(&self, medium: Medium) -> u32 {
-        0
-    }
-    /// Sends.
-    pub fn send(&self, medium: Medium, packet: RtpPacket) -> bool {
-        false
-    }
-    /// State.
-    pub fn state(&self) -> TransportState {
-        TransportState::Closed
-    }
-    /// Figures.
-    pub async fn stats(&self) -> TransportStats {
-        TransportStats::default()
-    }
-    /// Closes.
-    pub async fn close(&self) {}
 }
 
-/// Echo.
-pub struct EchoPeer;
-
-impl EchoPeer {
-    /// Answers.
-    pub async fn answer(offer: &str, ice: IceConfig) -> Result<(String, EchoPeer), MediaError> {
-        Err(MediaError::Closed)
+impl Transport {
+    /// Makes a transport; sockets are bound with the first offer or answer. Must be called within a tokio runtime, which
+    /// must outlive the transport.
+    ///
+    /// # Errors
+    /// `Transport` without a runtime, or when no certificate can be made.
+    #[allow(clippy::unused_async, reason = "making a transport may have to wait in future")]
+    pub async fn new(config: TransportConfig, events: Arc<dyn TransportEvents>) -> Result<Transport, MediaError> {
+        let runtime = tokio::runtime::Handle::try_current()
+            .map_err(|_| MediaError::Transport("a transport needs a tokio runtime".into()))?;
+        let (shared, finish) = Shared::new(config, events)?;
+        let shared = Arc::new(shared);
+        runtime.spawn(attendant::attend(shared.clone(), finish));
+        Ok(Transport(Arc::new(Handle(shared))))
     }
-    /// Closes.
-    pub async fn close(&self) {}
+
+    /// A complete offer (candidates inside, nothing is trickled) with the direction wished for. Takes at most the
+    /// gathering deadline. Replaces an offer of ours that has not been answered.
+    ///
+    /// # Errors
+    /// `Closed`; `Transport` when no socket can be bound or the servers are unusable; `Timeout`.
+    pub async fn create_offer(&self) -> Result<String, MediaError> {
+        negotiation::create_offer(&self.0.0).await
+    }
+
+    /// A complete answer to an offer, the first one or a later one. Sections other than the first live audio section
+    /// are refused: port 0, `a=inactive`, their own `c=` line (RFC 3264 section 6). An offer that crosses one of ours
+    /// wins. An offer of another party than before gets a connection of its own; the old one carries the media until
+    /// the new one is connected.
+    ///
+    /// # Errors
+    /// `Sdp` when the offer is unreadable or has no audio that we can use: then everything is as before. `Closed`,
+    /// `Transport` and `Timeout` as with [`Transport::create_offer`].
+    pub async fn answer_offer(&self, offer: &str) -> Result<String, MediaError> {
+        negotiation::answer_offer(&self.0.0, offer).await
+    }
+
+    /// Applies the answer to our offer. A second answer to the same offer is accepted too: the same text changes
+    /// nothing, another text of the same party (early and final answer) changes codec and direction, that of another
+    /// party replaces the connection; candidates, credentials and fingerprint of the offer stay true for it.
+    ///
+    /// # Errors
+    /// `Sdp` when the answer is unreadable, refuses audio or has no codec of the offer; `Transport` when there was no
+    /// offer; `Closed`; `Timeout`.
+    pub async fn apply_answer(&self, answer: &str) -> Result<(), MediaError> {
+        negotiation::apply_answer(&self.0.0, answer).await
+    }
+
+    /// What we want to do with a medium. Takes effect with the next offer or answer, and stays wished for whatever the
+    /// other side offers. The wish for video is not kept: video is refused.
+    pub fn set_direction(&self, medium: Medium, wish: Direction) {
+        match medium {
+            Medium::Audio => self.0.0.set_wish(wish),
+            Medium::Video => {}
+        }
+    }
+
+    /// What the last complete exchange of offer and answer agreed upon.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        self.0.0.negotiated()
+    }
+
+    /// The synchronisation source of what we send; 0 for video, which is not sent.
+    #[must_use]
+    pub fn ssrc(&self, medium: Medium) -> u32 {
+        match medium {
+            Medium::Audio => self.0.0.ssrc,
+            Medium::Video => 0,
+        }
+    }
+
+    /// Sends a packet. Never blocks; callable from any thread, with or without a runtime. SSRC and sequence number are
+    /// put in here; payload type, marker, time stamp and payload go as given. False when the packet was dropped: not
+    /// connected, not allowed by the agreed direction, or the connection's queue of 256 packets is full.
+    pub fn send(&self, medium: Medium, packet: RtpPacket) -> bool {
+        self.0.0.send(medium, packet)
+    }
+
+    /// The state told last.
+    #[must_use]
+    pub fn state(&self) -> TransportState {
+        self.0.0.state()
+    }
+
+    /// Counts and measurements up to now.
+    pub async fn stats(&self) -> TransportStats {
+        self.0.0.stats().await
+    }
+
+    /// Ends the transport: sockets are closed, TURN allocations released. Returns when that is done, within about
+    /// 100 ms. Idempotent. Afterwards everything else gives [`MediaError::Closed`] or does nothing.
+    pub async fn close(&self) {
+        self.0.0.begin_close();
+        self.0.0.closed().await;
+    }
 }

@@ -16,7 +16,8 @@ pub struct RtpPacket {
     pub payload_type: u8,
     /// Marker bit: the first packet of a talk spurt or of a telephone event.
     pub marker: bool,
-    /// Sequence number; wraps around.
+    /// Sequence number; wraps around. [`Transport::send`](super::Transport::send) replaces it by its own, which counts
+    /// the packets that really left, so that a packet dropped before the network looks like no loss.
     pub sequence: u16,
     /// Time stamp in ticks of the payload type's clock; wraps around.
     pub timestamp: u32,
@@ -128,7 +129,8 @@ pub enum TransportState {
     Connected,
     /// The other side has not been heard for some seconds; this may recover by itself.
     Disconnected,
-    /// Final: the path is lost, or was not found within [`IceConfig::connect_timeout`]. The text is for a person.
+    /// The path is lost, or was not found within [`IceConfig::connect_timeout`], or the connection broke down. The text
+    /// is for a person. Only a new offer and answer can lead out of this state.
     Failed(String),
     /// Final: closed by us.
     Closed,
@@ -149,13 +151,15 @@ pub struct RemoteReport {
 ///
 /// The methods are called on a thread of the tokio runtime and hold up every connection of that worker while they
 /// run: they must neither block nor wait. They are never called with a lock of the transport held; calling the
-/// transport's synchronous methods from inside is allowed.
+/// transport's synchronous methods from inside is allowed. The implementor must not own a
+/// [`Transport`](super::Transport) (hold it weakly or elsewhere): a transport ends with its last handle.
 pub trait TransportEvents: Send + Sync + 'static {
     /// A packet has arrived and was decrypted; `arrival` is the moment at which it was taken from the connection.
     fn rtp(&self, medium: Medium, packet: RtpPacket, arrival: Instant);
     /// The other side has reported on our packets.
     fn rtcp(&self, _report: RemoteReport) {}
-    /// The state has changed; `Failed` and `Closed` come last.
+    /// The state has changed. `Closed` is the last call of all. States that follow each other faster than they can be
+    /// told may be left out; the latest one never is.
     fn state(&self, state: TransportState);
 }
 
@@ -312,6 +316,43 @@ pub struct NegotiatedAudio {
     pub telephone_event: Option<(u8, u32)>,
     /// Who sends and receives now, seen from our side.
     pub direction: Direction,
+    /// Every payload type that the other side may send speech with, and its codec.
+    pub payload_types: PayloadTypes,
+}
+
+/// Payload types and what they stand for in one direction of one negotiation.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct PayloadTypes {
+    // One place per codec that we know.
+    entries: [Option<(u8, AudioCodec)>; 3],
+}
+
+impl PayloadTypes {
+    /// The table with these entries; a codec that comes twice keeps its first payload type.
+    #[must_use]
+    pub fn new(entries: impl IntoIterator<Item = (u8, AudioCodec)>) -> PayloadTypes {
+        let mut table = PayloadTypes::default();
+        for (payload_type, codec) in entries {
+            if table.payload_type(codec).is_none()
+                && let Some(free) = table.entries.iter_mut().find(|entry| entry.is_none())
+            {
+                *free = Some((payload_type, codec));
+            }
+        }
+        table
+    }
+
+    /// The codec of a payload type.
+    #[must_use]
+    pub fn codec(&self, payload_type: u8) -> Option<AudioCodec> {
+        self.entries.iter().flatten().find(|(number, _)| *number == payload_type).map(|(_, codec)| *codec)
+    }
+
+    /// The payload type of a codec.
+    #[must_use]
+    pub fn payload_type(&self, codec: AudioCodec) -> Option<u8> {
+        self.entries.iter().flatten().find(|(_, known)| *known == codec).map(|(number, _)| *number)
+    }
 }
 
 /// Figures of a transport since it was made; they run on over a change of the connection beneath.

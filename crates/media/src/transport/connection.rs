@@ -1,0 +1,464 @@
+//! One peer connection of the crate beneath, with its one sending track.
+//!
+//! Owns: the crate's connection object, from build to close. Its handler runs on the crate's driver task, where it only
+//! stores and wakes; one task per received track hands packets on. Must not import the negotiation: what is said in
+//! descriptions comes from there as text.
+
+use std::net::SocketAddr;
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use futures_util::FutureExt;
+use rtc::rtp;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use webrtc::media_stream::track_local::TrackLocal;
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
+use webrtc::peer_connection::{
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCCertificate, RTCIceCandidateType,
+    RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, StatsSelector,
+};
+
+use super::addresses::{self, Addresses};
+use super::sdp_in::Role;
+use super::sdp_out::{Facts, Visible};
+use super::servers::{self, Servers};
+use super::settings;
+use super::tap::{Reports, RtcpTap};
+use super::types::{IcePolicy, RtpPacket, TransportConfig};
+use crate::MediaError;
+
+/// Each of the crate's own steps takes milliseconds; one that takes this long never ends.
+const STEP_TIME: Duration = Duration::from_secs(5);
+
+/// Ports of a range are looked for and then bound by the crate; another process may be faster so many times.
+const BIND_ATTEMPTS: usize = 5;
+
+/// Who gets the received packets.
+pub(super) trait Inlet: Send + Sync + 'static {
+    /// A packet has come in over the connection with this number.
+    fn received(&self, connection: u64, packet: RtpPacket, arrival: Instant);
+}
+
+/// State of the crate's connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Link {
+    New,
+    Connecting,
+    Connected,
+    Disconnected,
+    Failed,
+    Closed,
+}
+
+impl Link {
+    fn of(state: RTCPeerConnectionState) -> Link {
+        match state {
+            RTCPeerConnectionState::Connecting => Link::Connecting,
+            RTCPeerConnectionState::Connected => Link::Connected,
+            RTCPeerConnectionState::Disconnected => Link::Disconnected,
+            RTCPeerConnectionState::Failed => Link::Failed,
+            RTCPeerConnectionState::Closed => Link::Closed,
+            // `New` and `Unspecified`; the crate reserves the right to add others.
+            _ => Link::New,
+        }
+    }
+
+    fn from_number(number: u8) -> Link {
+        const ALL: [Link; 6] =
+            [Link::New, Link::Connecting, Link::Connected, Link::Disconnected, Link::Failed, Link::Closed];
+        ALL.get(usize::from(number)).copied().unwrap_or(Link::Closed)
+    }
+}
+
+/// What the handler stores and others read without waiting.
+#[derive(Debug, Default)]
+struct Signs {
+    link: AtomicU8,
+    /// The driver of the connection has stopped although nobody closed it.
+    dead: AtomicBool,
+    /// Packets go through a TURN server.
+    relayed: AtomicBool,
+    ever_connected: AtomicBool,
+}
+
+/// What a connection is built from.
+pub(super) struct Plan<'a> {
+    pub(super) number: u64,
+    pub(super) config: &'a TransportConfig,
+    pub(super) certificate: RTCCertificate,
+    pub(super) ssrc: u32,
+    pub(super) cname: &'a str,
+    /// Our DTLS role, should we answer.
+    pub(super) answering: Role,
+    /// The connection whose place this one takes under the same ICE credentials and ports: those of an offer that is
+    /// already with somebody.
+    pub(super) instead_of: Option<Replaced>,
+}
+
+/// What an offer has told the other side and so must come true again.
+pub(super) struct Replaced {
+    pub(super) ufrag: String,
+    pub(super) password: String,
+    pub(super) sockets: Vec<SocketAddr>,
+}
+
+/// A connection; closes itself when dropped.
+pub(super) struct Connection {
+    pub(super) number: u64,
+    /// It keeps the ICE credentials that it was given, also where the other side restarts ICE.
+    pub(super) has_fixed_credentials: bool,
+    pub(super) reports: Reports,
+    connection: Arc<dyn PeerConnection>,
+    track: Arc<TrackLocalStaticRTP>,
+    signs: Arc<Signs>,
+    gathering: Arc<watch::Sender<RTCIceGatheringState>>,
+    visible: Visible,
+    servers: Mutex<Servers>,
+    has_relays: bool,
+    /// When offer and answer were both known: the connect timeout runs from here.
+    began: Mutex<Option<Instant>>,
+    closing: AtomicBool,
+    runtime: Handle,
+}
+
+impl Connection {
+    /// Binds the sockets and starts the driver. Must be called within a tokio runtime.
+    pub(super) async fn build(plan: Plan<'_>, inlet: Arc<dyn Inlet>, wake: Arc<Notify>) -> Result<Connection, MediaError> {
+        let servers = servers::prepare(&plan.config.ice).await?;
+        let addresses = addresses::of_host(plan.config.ice.addresses)?;
+        let visible = Visible {
+            loopback: addresses.loopback_shown,
+            own: plan.config.ice.policy == IcePolicy::All,
+        };
+        let signs = Arc::new(Signs::default());
+        let (gathering, _) = watch::channel(RTCIceGatheringState::New);
+        let gathering = Arc::new(gathering);
+        let reports = Reports::default();
+        let runtime = Handle::current();
+        let handler = Arc::new(Handler {
+            number: plan.number,
+            signs: signs.clone(),
+            gathering: gathering.clone(),
+            wake,
+            inlet,
+            runtime: runtime.clone(),
+        });
+        let mut attempt = 0;
+        let connection = loop {
+            attempt += 1;
+            let sockets = sockets(&plan, &addresses, !servers.bridges.is_empty())?;
+            match build_once(&plan, &servers, &reports, handler.clone(), sockets).await {
+                Ok(connection) => break connection,
+                Err(error) if attempt == BIND_ATTEMPTS || plan.config.ice.ports.is_none() => return Err(error),
+                Err(_) => {}
+            }
+        };
+        let track = Arc::new(settings::track(plan.ssrc, plan.cname));
+        let built = Connection {
+            number: plan.number,
+            has_fixed_credentials: plan.instead_of.is_some(),
+            reports,
+            connection,
+            track: track.clone(),
+            signs,
+            gathering,
+            visible,
+            has_relays: servers.relays,
+            servers: Mutex::new(servers),
+            began: Mutex::new(None),
+            closing: AtomicBool::new(false),
+            runtime,
+        };
+        step("the sending track", built.connection.add_track(track)).await?;
+        Ok(built)
+    }
+
+    /// Makes an offer the local description and waits for candidates, at most until the deadline.
+    pub(super) async fn offer(&self, deadline: Duration) -> Result<Facts, MediaError> {
+        let offer = step("offer", self.connection.create_offer(None)).await?;
+        self.describe(offer, deadline).await
+    }
+
+    /// Shows the crate an offer, answers it and waits for candidates, at most until the deadline.
+    pub(super) async fn answer(&self, shown: String, deadline: Duration) -> Result<Facts, MediaError> {
+        let offer = RTCSessionDescription::offer(shown).map_err(|error| MediaError::Sdp(error.to_string()))?;
+        if let Err(error) = step("remote offer", self.connection.set_remote_description(offer)).await {
+            // Half applied: taken back, so that a better offer finds the connection as it was.
+            let back = RTCSessionDescription::rollback(None);
+            if let Ok(back) = back {
+                let _ = step("rollback", self.connection.set_remote_description(back)).await;
+            }
+            return Err(as_sdp(error));
+        }
+        let answer = step("answer", self.connection.create_answer(None)).await.map_err(as_sdp)?;
+        self.describe(answer, deadline).await.map_err(as_sdp)
+    }
+
+    /// Shows the crate the answer to the offer that is out.
+    pub(super) async fn accept(&self, shown: String) -> Result<(), MediaError> {
+        let answer = RTCSessionDescription::answer(shown).map_err(|error| MediaError::Sdp(error.to_string()))?;
+        step("remote answer", self.connection.set_remote_description(answer)).await.map_err(as_sdp)
+    }
+
+    /// Takes back the offer that is out.
+    pub(super) async fn withdraw(&self) -> Result<(), MediaError> {
+        let back = RTCSessionDescription::rollback(None).map_err(|error| MediaError::Transport(error.to_string()))?;
+        step("rollback", self.connection.set_local_description(back)).await
+    }
+
+    async fn describe(&self, description: RTCSessionDescription, deadline: Duration) -> Result<Facts, MediaError> {
+        self.gathering.send_replace(RTCIceGatheringState::New);
+        let mut gathering = self.gathering.subscribe();
+        // The text inside the crate must stay as the crate wrote it.
+        step("local description", self.connection.set_local_description(description)).await?;
+        // A silent server holds up the end of gathering for seconds; what is there by the deadline goes out.
+        let _ = tokio::time::timeout(deadline, gathering.wait_for(|state| *state == RTCIceGatheringState::Complete)).await;
+        let local = tokio::time::timeout(STEP_TIME, self.connection.local_description())
+            .await
+            .map_err(|_| MediaError::Timeout("local description".into()))?
+            .ok_or_else(|| MediaError::Transport("no local description".into()))?;
+        Facts::read(&local.sdp, self.visible)
+    }
+
+    /// Offer and answer are known now; the first call counts.
+    pub(super) fn begin(&self) {
+        let mut began = self.began.lock().unwrap_or_else(PoisonError::into_inner);
+        began.get_or_insert_with(Instant::now);
+    }
+
+    /// When offer and answer became known.
+    pub(super) fn began(&self) -> Option<Instant> {
+        *self.began.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The state that the crate reported last; a driver that died reports nothing, so that counts as failed.
+    pub(super) fn link(&self) -> Link {
+        if self.closing.load(Ordering::Acquire) {
+            return Link::Closed;
+        }
+        if self.signs.dead.load(Ordering::Acquire) {
+            return Link::Failed;
+        }
+        Link::from_number(self.signs.link.load(Ordering::Acquire))
+    }
+
+    /// Whether the driver stopped by itself.
+    pub(super) fn is_dead(&self) -> bool {
+        self.signs.dead.load(Ordering::Acquire)
+    }
+
+    /// Whether it was connected at any time.
+    pub(super) fn was_connected(&self) -> bool {
+        self.signs.ever_connected.load(Ordering::Acquire)
+    }
+
+    /// Whether packets go through a TURN server.
+    pub(super) fn is_relayed(&self) -> bool {
+        self.signs.relayed.load(Ordering::Acquire)
+    }
+
+    /// Whether a TURN server is configured.
+    pub(super) fn has_relays(&self) -> bool {
+        self.has_relays
+    }
+
+    /// Hands a packet to the driver without waiting; false if it was not taken. Callable from any thread.
+    pub(super) fn write(&self, packet: RtpPacket) -> bool {
+        let header = rtp::header::Header {
+            version: 2,
+            marker: packet.marker,
+            payload_type: packet.payload_type,
+            sequence_number: packet.sequence,
+            timestamp: packet.timestamp,
+            ssrc: packet.ssrc,
+            ..Default::default()
+        };
+        let taken = match self.track.write_rtp(rtp::Packet { header, payload: packet.payload }).now_or_never() {
+            Some(Ok(())) => true,
+            // The text of this error contains the packet.
+            Some(Err(_)) => {
+                self.signs.dead.store(true, Ordering::Release);
+                false
+            }
+            // The driver's queue is full.
+            None => false,
+        };
+        if self.is_relayed() {
+            self.poke();
+        }
+        taken
+    }
+
+    /// Wakes the driver; nothing goes to the network. The crate holds a relayed packet back until its driver wakes the
+    /// next time. False if the driver did not take it: it is busy, or dead (see [`Connection::is_dead`]).
+    pub(super) fn poke(&self) -> bool {
+        match self.track.write_rtcp(Vec::new()).now_or_never() {
+            Some(Ok(())) => true,
+            Some(Err(_)) => {
+                self.signs.dead.store(true, Ordering::Release);
+                false
+            }
+            None => false,
+        }
+    }
+
+    /// Calls the driver dead: it has not taken anything for too long.
+    pub(super) fn give_up(&self) {
+        self.signs.dead.store(true, Ordering::Release);
+    }
+
+    /// Asks the crate which path is in use: the round trip by ICE. Also renews [`Connection::is_relayed`].
+    pub(super) async fn look_at_path(&self) -> Option<Duration> {
+        let report = self.connection.get_stats(Instant::now(), StatsSelector::None);
+        let report = tokio::time::timeout(STEP_TIME, report).await.ok()?;
+        let pair = report.iter().find_map(|entry| match entry {
+            RTCStatsReportEntry::IceCandidatePair(pair) if pair.nominated => Some(pair),
+            _ => None,
+        })?;
+        let relayed = report.iter().any(|entry| match entry {
+            RTCStatsReportEntry::LocalCandidate(candidate) => {
+                candidate.stats.id == pair.local_candidate_id && candidate.candidate_type == RTCIceCandidateType::Relay
+            }
+            _ => false,
+        });
+        self.signs.relayed.store(relayed, Ordering::Release);
+        Duration::try_from_secs_f64(pair.current_round_trip_time).ok().filter(|time| !time.is_zero())
+    }
+
+    /// Ends the connection: sockets are closed, TURN allocations released, received tracks ended. Twice does no harm.
+    pub(super) async fn close(&self) {
+        if !self.closing.swap(true, Ordering::AcqRel) {
+            close(self.connection.clone(), self.take_servers()).await;
+        }
+    }
+
+    fn take_servers(&self) -> Servers {
+        std::mem::take(&mut *self.servers.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+/// Without `close` the crate's driver, its sockets and its memory would stay for ever.
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if !self.closing.swap(true, Ordering::AcqRel) {
+            self.runtime.spawn(close(self.connection.clone(), self.take_servers()));
+        }
+    }
+}
+
+/// Bridges stay open until the connection has released its allocations through them.
+async fn close(connection: Arc<dyn PeerConnection>, servers: Servers) {
+    if let Err(error) = step("close", connection.close()).await {
+        log::debug!("closing a connection: {error}");
+    }
+    drop(servers);
+}
+
+fn sockets(plan: &Plan<'_>, addresses: &Addresses, has_bridges: bool) -> Result<Vec<SocketAddr>, MediaError> {
+    if let Some(replaced) = &plan.instead_of
+        && !replaced.sockets.is_empty()
+    {
+        return Ok(replaced.sockets.clone());
+    }
+    let mut list = addresses::with_ports(&addresses.list, plan.config.ice.ports.as_ref())?;
+    // Linux lets a socket bound to an outer address reach a bridge on the loopback address; other systems do not. The
+    // candidate of this socket is left out of our texts.
+    if has_bridges && !cfg!(target_os = "linux") && !addresses.list.iter().any(std::net::IpAddr::is_loopback) {
+        let ipv4 = plan.config.ice.addresses.ipv4;
+        list.push(if ipv4 { SocketAddr::from(([127, 0, 0, 1], 0)) } else { SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0)) });
+    }
+    Ok(list)
+}
+
+async fn build_once(
+    plan: &Plan<'_>,
+    servers: &Servers,
+    reports: &Reports,
+    handler: Arc<Handler>,
+    sockets: Vec<SocketAddr>,
+) -> Result<Arc<dyn PeerConnection>, MediaError> {
+    let (media, registry) = settings::media(plan.config, RtcpTap::new(plan.ssrc, reports.clone()))?;
+    let credentials = plan.instead_of.as_ref().map(|replaced| (replaced.ufrag.clone(), replaced.password.clone()));
+    let build = PeerConnectionBuilder::new()
+        .with_configuration(settings::configuration(&plan.config.ice, servers.list.clone(), plan.certificate.clone()))
+        .with_media_engine(media)
+        .with_setting_engine(settings::engine(plan.answering, credentials))
+        .with_interceptor_registry(registry)
+        .with_handler(handler)
+        .with_udp_addrs(sockets)
+        // The driver runs on the ambient runtime; threads of its own cost more wakes and are never freed.
+        .with_dedicated_reactor_pool_size(0)
+        .build();
+    let connection = step("peer connection", build).await?;
+    Ok(Arc::new(connection))
+}
+
+/// Runs one of the crate's operations with an end.
+async fn step<T, E: std::fmt::Display>(what: &str, operation: impl Future<Output = Result<T, E>>) -> Result<T, MediaError> {
+    match tokio::time::timeout(STEP_TIME, operation).await {
+        Ok(Ok(value)) => Ok(value),
+        Ok(Err(error)) => Err(MediaError::Transport(format!("{what}: {error}"))),
+        Err(_) => Err(MediaError::Timeout(what.to_owned())),
+    }
+}
+
+/// What the crate refuses about a foreign description is a fault of the description.
+fn as_sdp(error: MediaError) -> MediaError {
+    match error {
+        MediaError::Transport(text) => MediaError::Sdp(text),
+        other => other,
+    }
+}
+
+/// The crate's events. They come on the driver task: a method that waits holds up all media, one that panics ends it.
+struct Handler {
+    number: u64,
+    signs: Arc<Signs>,
+    gathering: Arc<watch::Sender<RTCIceGatheringState>>,
+    wake: Arc<Notify>,
+    inlet: Arc<dyn Inlet>,
+    runtime: Handle,
+}
+
+#[async_trait::async_trait]
+impl PeerConnectionEventHandler for Handler {
+    async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
+        self.gathering.send_replace(state);
+    }
+
+    async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
+        let link = Link::of(state);
+        if link == Link::Connected {
+            self.signs.ever_connected.store(true, Ordering::Release);
+        }
+        self.signs.link.store(link as u8, Ordering::Release);
+        self.wake.notify_one();
+    }
+
+    async fn on_track(&self, track: Arc<dyn TrackRemote>) {
+        let (inlet, number) = (self.inlet.clone(), self.number);
+        // Ends with the connection: then `poll` gives nothing any more.
+        self.runtime.spawn(async move {
+            while let Some(event) = track.poll().await {
+                if let TrackRemoteEvent::OnRtpPacket(packet) = event {
+                    let arrival = Instant::now();
+                    inlet.received(number, received(packet), arrival);
+                }
+            }
+        });
+    }
+}
+
+fn received(packet: rtp::Packet) -> RtpPacket {
+    RtpPacket {
+        payload_type: packet.header.payload_type,
+        marker: packet.header.marker,
+        sequence: packet.header.sequence_number,
+        timestamp: packet.header.timestamp,
+        ssrc: packet.header.ssrc,
+        payload: packet.payload,
+    }
+}

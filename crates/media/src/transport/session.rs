@@ -1,0 +1,328 @@
+//! The state behind a transport's handles: which connection carries the media, what was agreed, what was counted.
+//!
+//! Owns: the current connection, the one it takes over from, and the gates for packets in both directions. Any thread
+//! may read and send; connections are exchanged by the negotiation and the attendant. Must not import anything of the
+//! engine above.
+
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU16, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Notify, watch};
+use webrtc::peer_connection::RTCCertificate;
+
+use super::connection::{Connection, Inlet, Link};
+use super::negotiation::Negotiation;
+use super::types::{
+    Direction, Medium, Negotiated, NegotiatedAudio, RemoteReport, RtpPacket, TransportConfig, TransportEvents,
+    TransportState, TransportStats,
+};
+use crate::MediaError;
+
+/// Shared by the handles, the attendant and the connections' tasks.
+pub(super) struct Shared {
+    pub(super) config: TransportConfig,
+    pub(super) events: Arc<dyn TransportEvents>,
+    pub(super) certificate: RTCCertificate,
+    pub(super) ssrc: u32,
+    pub(super) cname: String,
+    /// Offers and answers of one transport come one after the other.
+    pub(super) negotiation: tokio::sync::Mutex<Negotiation>,
+    /// Something may have changed that the attendant has to look at.
+    pub(super) wake: Arc<Notify>,
+    pub(super) closing: watch::Sender<bool>,
+    finished: watch::Receiver<bool>,
+    links: Mutex<Links>,
+    /// Where packets leave; the sending side takes it with `try_read` and never waits.
+    outlet: RwLock<Option<Arc<Connection>>>,
+    wish: AtomicU8,
+    agreed: RwLock<Option<Negotiated>>,
+    may_send: AtomicBool,
+    may_receive: AtomicBool,
+    state: Mutex<TransportState>,
+    sequence: AtomicU16,
+    /// Number of the latest connection that a packet has come from; older ones are not listened to any more.
+    heard: AtomicU64,
+    counts: Counts,
+    report: Mutex<Option<RemoteReport>>,
+}
+
+/// The connections of a transport.
+#[derive(Default)]
+pub(super) struct Links {
+    pub(super) current: Option<Arc<Connection>>,
+    /// Carries the media until the current one is connected.
+    pub(super) retiring: Option<Arc<Connection>>,
+    /// Why the connection with this number was given up.
+    pub(super) failure: Option<(u64, String)>,
+    closed: bool,
+}
+
+#[derive(Default)]
+struct Counts {
+    sent: AtomicU64,
+    sent_bytes: AtomicU64,
+    dropped: AtomicU64,
+    received: AtomicU64,
+    received_bytes: AtomicU64,
+}
+
+impl Shared {
+    /// The state of a new transport, and the sign that its attendant gives when it has finished.
+    pub(super) fn new(
+        config: TransportConfig,
+        events: Arc<dyn TransportEvents>,
+    ) -> Result<(Shared, watch::Sender<bool>), MediaError> {
+        let certificate = super::settings::certificate()?;
+        let (finish, finished) = watch::channel(false);
+        let random = rtc::shared::util::math_rand_alpha(16);
+        let seed = u64::from_le_bytes(random.as_bytes().get(..8).and_then(|b| b.try_into().ok()).unwrap_or_default());
+        let shared = Shared {
+            config,
+            events,
+            certificate,
+            ssrc: random_number(),
+            cname: random,
+            negotiation: tokio::sync::Mutex::new(Negotiation::new(seed)),
+            wake: Arc::new(Notify::new()),
+            closing: watch::Sender::new(false),
+            finished,
+            links: Mutex::default(),
+            outlet: RwLock::new(None),
+            wish: AtomicU8::new(pack(Direction::SendRecv)),
+            agreed: RwLock::new(None),
+            may_send: AtomicBool::new(false),
+            may_receive: AtomicBool::new(false),
+            state: Mutex::new(TransportState::New),
+            sequence: AtomicU16::new(0),
+            heard: AtomicU64::new(0),
+            counts: Counts::default(),
+            report: Mutex::new(None),
+        };
+        Ok((shared, finish))
+    }
+
+    /// The connections; the lock is held for a few instructions only.
+    pub(super) fn links(&self) -> MutexGuard<'_, Links> {
+        self.links.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// The connection that descriptions are about.
+    pub(super) fn current(&self) -> Option<Arc<Connection>> {
+        self.links().current.clone()
+    }
+
+    /// An error once the transport is being closed.
+    pub(super) fn check_open(&self) -> Result<(), MediaError> {
+        if *self.closing.borrow() { Err(MediaError::Closed) } else { Ok(()) }
+    }
+
+    /// Makes `new` the current connection. A connected one goes on carrying the media until `new` is connected.
+    pub(super) fn install(&self, new: &Arc<Connection>) -> Result<(), MediaError> {
+        let dropped;
+        {
+            let mut links = self.links();
+            if links.closed {
+                return Err(MediaError::Closed);
+            }
+            let old = links.current.replace(new.clone());
+            links.failure = None;
+            let carries = |old: &Arc<Connection>| matches!(old.link(), Link::Connected | Link::Disconnected);
+            match old {
+                Some(old) if links.retiring.is_none() && carries(&old) => {
+                    links.retiring = Some(old);
+                    dropped = None;
+                }
+                other => dropped = other,
+            }
+            if links.retiring.is_none() {
+                self.set_outlet(Some(new.clone()));
+            }
+        }
+        // Closes itself, outside the lock.
+        drop(dropped);
+        self.wake.notify_one();
+        Ok(())
+    }
+
+    /// The current connection is up: packets leave there from now on. Gives the old one, to be closed.
+    pub(super) fn promote(&self) -> Option<Arc<Connection>> {
+        let mut links = self.links();
+        let retired = links.retiring.take();
+        if retired.is_some() {
+            self.set_outlet(links.current.clone());
+        }
+        retired
+    }
+
+    /// Takes all connections out; the transport gets no other one if it is being closed.
+    pub(super) fn take_links(&self, closed: bool) -> [Option<Arc<Connection>>; 2] {
+        let mut links = self.links();
+        links.closed |= closed;
+        self.set_outlet(None);
+        [links.current.take(), links.retiring.take()]
+    }
+
+    fn set_outlet(&self, connection: Option<Arc<Connection>>) {
+        *self.outlet.write().unwrap_or_else(PoisonError::into_inner) = connection;
+    }
+
+    /// Stores what offer and answer agreed upon and opens the gates accordingly.
+    pub(super) fn agree(&self, audio: NegotiatedAudio, connection: &Connection) {
+        *self.agreed.write().unwrap_or_else(PoisonError::into_inner) = Some(Negotiated { audio });
+        self.may_send.store(audio.direction.sends(), Ordering::Release);
+        self.may_receive.store(audio.direction.receives(), Ordering::Release);
+        connection.reports.set_clock_rate(audio.codec.clock_rate());
+        connection.begin();
+        self.wake.notify_one();
+    }
+
+    pub(super) fn negotiated(&self) -> Option<Negotiated> {
+        *self.agreed.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    pub(super) fn wish(&self) -> Direction {
+        unpack(self.wish.load(Ordering::Acquire))
+    }
+
+    pub(super) fn set_wish(&self, wish: Direction) {
+        self.wish.store(pack(wish), Ordering::Release);
+    }
+
+    /// See [`Transport::send`](super::Transport::send).
+    pub(super) fn send(&self, medium: Medium, mut packet: RtpPacket) -> bool {
+        let sent = match medium {
+            Medium::Audio => {
+                packet.ssrc = self.ssrc;
+                self.send_audio(packet)
+            }
+            Medium::Video => None,
+        };
+        match sent {
+            Some(bytes) => {
+                self.counts.sent.fetch_add(1, Ordering::Relaxed);
+                self.counts.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+            }
+            None => {
+                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+        sent.is_some()
+    }
+
+    /// The bytes of payload handed over, or nothing if the packet was dropped.
+    fn send_audio(&self, mut packet: RtpPacket) -> Option<u64> {
+        if !self.may_send.load(Ordering::Acquire) {
+            return None;
+        }
+        // Held by a writer only in the instant of an exchange; the connection is not cloned, so that nobody else ever
+        // drops the last handle while a packet is on its way.
+        let outlet = self.outlet.try_read().ok()?;
+        let connection = outlet.as_ref()?;
+        // A path that has been silent for some seconds is still worth trying.
+        if !matches!(connection.link(), Link::Connected | Link::Disconnected) {
+            return None;
+        }
+        // Counted here, not by the caller: over a change of connection and a hold the numbers run on without a hole.
+        packet.sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        let bytes = packet.payload.len() as u64;
+        let taken = connection.write(packet);
+        if connection.is_dead() {
+            self.wake.notify_one();
+        }
+        taken.then_some(bytes)
+    }
+
+    pub(super) fn state(&self) -> TransportState {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Tells a change of state. Called by the attendant only, so that changes are told in their order.
+    pub(super) fn tell_state(&self, new: &TransportState) {
+        let changed = {
+            let mut state = self.state.lock().unwrap_or_else(PoisonError::into_inner);
+            let changed = *state != *new;
+            if changed {
+                *state = new.clone();
+            }
+            changed
+        };
+        if changed {
+            self.events.state(new.clone());
+        }
+    }
+
+    /// Keeps and tells a report of the other side.
+    pub(super) fn tell_report(&self, report: RemoteReport) {
+        {
+            let mut latest = self.report.lock().unwrap_or_else(PoisonError::into_inner);
+            let round_trip = report.round_trip.or(latest.and_then(|latest| latest.round_trip));
+            *latest = Some(RemoteReport { round_trip, ..report });
+        }
+        self.events.rtcp(report);
+    }
+
+    pub(super) async fn stats(&self) -> TransportStats {
+        let current = self.current();
+        let by_ice: Option<Duration> = match &current {
+            Some(connection) => connection.look_at_path().await,
+            None => None,
+        };
+        let report = *self.report.lock().unwrap_or_else(PoisonError::into_inner);
+        let count = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
+        TransportStats {
+            packets_sent: count(&self.counts.sent),
+            bytes_sent: count(&self.counts.sent_bytes),
+            packets_dropped: count(&self.counts.dropped),
+            packets_received: count(&self.counts.received),
+            bytes_received: count(&self.counts.received_bytes),
+            round_trip: report.and_then(|report| report.round_trip).or(by_ice),
+            remote_fraction_lost: report.map(|report| report.fraction_lost),
+            remote_jitter: report.map(|report| report.jitter),
+            relayed: current.is_some_and(|connection| connection.is_relayed()),
+        }
+    }
+
+    /// Asks the attendant to close everything; does not wait.
+    pub(super) fn begin_close(&self) {
+        self.closing.send_replace(true);
+    }
+
+    /// Waits until the attendant has closed everything, or is gone together with its runtime.
+    pub(super) async fn closed(&self) {
+        let mut finished = self.finished.clone();
+        let _ = finished.wait_for(|finished| *finished).await;
+    }
+}
+
+/// Hands received packets on as long as the transport lives; connections do not keep it alive.
+pub(super) struct WeakInlet(pub(super) Weak<Shared>);
+
+impl Inlet for WeakInlet {
+    fn received(&self, connection: u64, packet: RtpPacket, arrival: Instant) {
+        let Some(shared) = self.0.upgrade() else { return };
+        // After the first packet of a new connection, what the old party still sends is not heard any more.
+        let latest = shared.heard.fetch_max(connection, Ordering::AcqRel);
+        if connection < latest || !shared.may_receive.load(Ordering::Acquire) || *shared.closing.borrow() {
+            return;
+        }
+        shared.counts.received.fetch_add(1, Ordering::Relaxed);
+        shared.counts.received_bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
+        shared.events.rtp(Medium::Audio, packet, arrival);
+    }
+}
+
+fn pack(direction: Direction) -> u8 {
+    u8::from(direction.sends()) | u8::from(direction.receives()) << 1
+}
+
+fn unpack(bits: u8) -> Direction {
+    Direction::of(bits & 1 != 0, bits & 2 != 0)
+}
+
+/// A number that is never zero: some receivers take an SSRC of zero for none.
+fn random_number() -> u32 {
+    use std::hash::{BuildHasher, RandomState};
+    let number = RandomState::new().hash_one(Instant::now());
+    u32::try_from(number & u64::from(u32::MAX)).unwrap_or(1).max(1)
+}

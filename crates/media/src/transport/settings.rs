@@ -1,0 +1,125 @@
+//! How the crate beneath is set up: certificate, codecs, ICE timing, ICE servers.
+//!
+//! Owns: every setting of the `webrtc` crate. Lives on any thread. Must not import the session or its negotiation.
+
+use std::time::Duration;
+
+use rtc::interceptor::{Registry, Slot};
+use rtc::media_stream::MediaStreamTrack;
+use rtc::peer_connection::certificate::CertificateParams;
+use rtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
+use rtc::peer_connection::configuration::media_engine::{
+    MIME_TYPE_OPUS, MIME_TYPE_PCMA, MIME_TYPE_PCMU, MIME_TYPE_TELEPHONE_EVENT, MediaEngine,
+};
+use rtc::peer_connection::configuration::setting_engine::SettingEngine;
+use rtc::peer_connection::transport::RTCDtlsRole;
+use rtc::rtp_transceiver::rtp_sender::{
+    RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
+};
+use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+use webrtc::peer_connection::{
+    RTCCertificate, RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder,
+    crypto,
+};
+
+use super::codecs::{Encoding, offered};
+use super::sdp_in::Role;
+use super::tap::RtcpTap;
+use super::types::{AudioCodec, IceConfig, IcePolicy, TransportConfig};
+use crate::MediaError;
+
+/// Time between two rounds of connectivity checks. The crate's 200 ms delay every connection by as much.
+const CHECK_INTERVAL: Duration = Duration::from_millis(20);
+
+/// How long a candidate pair is tried. The crate gives up a pair after seven checks of 200 ms; an answer that travels
+/// through a gateway and a long poll may need longer than that, so the attempts are raised beyond the proportion.
+const CHECK_TIME: Duration = Duration::from_secs(5);
+
+/// Closest to the wire: here a departing sender report and an arriving receiver report pass at the moment they are
+/// sent and received. The tap only looks on, so no rule of the chain pins it.
+const TAP_SLOT: usize = 500;
+
+/// A certificate of our own, kept over every connection of a transport, so that the fingerprint in the descriptions
+/// already sent stays true. One per transport: calls cannot be linked by it.
+pub(super) fn certificate() -> Result<RTCCertificate, MediaError> {
+    let failed = |error: &dyn std::fmt::Display| MediaError::Transport(format!("no certificate: {error}"));
+    let provider = crypto::default_provider().map_err(|error| failed(&error))?;
+    let parameters = CertificateParams::new(vec!["ewebrtc".to_owned()]).map_err(|error| failed(&error))?;
+    RTCCertificate::generate(provider.crypto(), crypto::SignatureScheme::EcdsaP256Sha256, parameters)
+        .map_err(|error| failed(&error))
+}
+
+/// The codecs of the configuration, and RTCP reports. Retransmission and congestion feedback are left out: they serve
+/// video.
+pub(super) fn media(config: &TransportConfig, tap: RtcpTap) -> Result<(MediaEngine, Registry), MediaError> {
+    let failed = |error: &dyn std::fmt::Display| MediaError::Transport(format!("codec set-up: {error}"));
+    let mut engine = MediaEngine::default();
+    for payload in offered(config, &[]) {
+        let parameters = RTCRtpCodecParameters { rtp_codec: codec(payload.encoding), payload_type: payload.number };
+        engine.register_codec(parameters, RtpCodecKind::Audio).map_err(|error| failed(&error))?;
+    }
+    let registry = configure_rtcp_reports(Registry::new()).with(Slot::from(TAP_SLOT), tap);
+    Ok((engine, registry))
+}
+
+fn codec(encoding: Encoding) -> RTCRtpCodec {
+    let (mime, clock, channels) = match encoding {
+        Encoding::Speech(AudioCodec::Opus) => (MIME_TYPE_OPUS, 48_000, 2),
+        Encoding::Speech(AudioCodec::Pcmu) => (MIME_TYPE_PCMU, 8_000, 0),
+        Encoding::Speech(AudioCodec::Pcma) => (MIME_TYPE_PCMA, 8_000, 0),
+        Encoding::Events(clock) => (MIME_TYPE_TELEPHONE_EVENT, clock, 0),
+    };
+    RTCRtpCodec {
+        mime_type: mime.to_owned(),
+        clock_rate: clock,
+        channels,
+        sdp_fmtp_line: encoding.parameters().unwrap_or_default().to_owned(),
+        rtcp_feedback: Vec::new(),
+    }
+}
+
+/// The one sending track of a connection. Its encoding names no codec: a track that names one offers that one only.
+pub(super) fn track(ssrc: u32, cname: &str) -> TrackLocalStaticRTP {
+    let encoding = RTCRtpEncodingParameters {
+        rtp_coding_parameters: RTCRtpCodingParameters { ssrc: Some(ssrc), ..Default::default() },
+        ..Default::default()
+    };
+    let (stream, id) = (cname.to_owned(), format!("{cname}-audio"));
+    TrackLocalStaticRTP::new(MediaStreamTrack::new(stream, id, "audio".to_owned(), RtpCodecKind::Audio, vec![encoding]))
+}
+
+/// ICE and DTLS settings. `answering` is our DTLS role should we answer; `credentials` are those of an earlier
+/// connection that this one takes the place of.
+pub(super) fn engine(answering: Role, credentials: Option<(String, String)>) -> SettingEngine {
+    let attempts = u16::try_from(CHECK_TIME.as_millis() / CHECK_INTERVAL.as_millis()).unwrap_or(u16::MAX);
+    let role = match answering {
+        Role::Active => RTCDtlsRole::Client,
+        Role::Passive => RTCDtlsRole::Server,
+    };
+    let mut builder = SettingEngineBuilder::new()
+        .with_ice_connection_attempts(Some(CHECK_INTERVAL), Some(attempts))
+        .with_host_acceptance_min_wait(Some(Duration::ZERO))
+        .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
+        .with_relay_acceptance_min_wait(Some(Duration::ZERO))
+        // Which addresses are bound, and so offered, is decided in `addresses`.
+        .with_include_loopback_candidate(true)
+        .with_answering_dtls_role(role);
+    if let Some((ufrag, password)) = credentials {
+        builder = builder.with_ice_credentials(ufrag, password);
+    }
+    builder.build()
+}
+
+/// Servers, policy and certificate.
+pub(super) fn configuration(ice: &IceConfig, servers: Vec<RTCIceServer>, certificate: RTCCertificate) -> RTCConfiguration {
+    let policy = match ice.policy {
+        IcePolicy::All => RTCIceTransportPolicy::All,
+        IcePolicy::Relay => RTCIceTransportPolicy::Relay,
+    };
+    RTCConfigurationBuilder::default()
+        .with_ice_servers(servers)
+        .with_ice_transport_policy(policy)
+        .with_certificates(vec![certificate])
+        .build()
+}
