@@ -134,9 +134,8 @@ impl Problem {
     }
 
     /// A problem that the phone sees itself in an otherwise successful answer.
-    pub(super) fn own(code: &str, resource: &str, information: &str) -> Self {
-        let mut error = sdk(code, Some(information.to_owned()));
-        error.resource_method = Some(resource.to_owned());
+    pub(super) fn own(code: &str, information: &str) -> Self {
+        let error = sdk(code, Some(information.to_owned()));
         Self { error: Box::new(error), kind: ProblemKind::Refused }
     }
 }

@@ -423,12 +423,12 @@ impl PhoneCore {
         let result = Problem::of(&resource, result);
         match purpose {
             Purpose::Associate => self.on_associated(t, result),
-            Purpose::CreateSession => self.on_session_created(t, &resource, result),
+            Purpose::CreateSession => self.on_session_created(t, result),
             Purpose::Refresh => self.on_refreshed(t, result),
             Purpose::DeleteSession => self.on_session_deleted(t, result),
             Purpose::AssociateE911 { tag } => self.on_e911(t, tag, result),
             Purpose::Poll => self.on_polled(t, result),
-            Purpose::CreateCall { item } => self.on_call_created(t, item, &resource, result),
+            Purpose::CreateCall { item } => self.on_call_created(t, item, result),
             Purpose::AnswerCall { item } => self.on_answered(t, item, result),
             Purpose::DeleteCall { item } => self.on_deleted(t, item, result),
             Purpose::Farewell => {}

@@ -129,12 +129,7 @@ impl PhoneCore {
         }
     }
 
-    pub(super) fn on_session_created(
-        &mut self,
-        t: &mut Turn<'_>,
-        resource: &str,
-        result: Result<HttpResponse, Problem>,
-    ) {
+    pub(super) fn on_session_created(&mut self, t: &mut Turn<'_>, result: Result<HttpResponse, Problem>) {
         if self.life != Life::Open {
             // The login was overtaken by close: what was made is taken back.
             if let Some(sid) = result.ok().as_ref().and_then(|r| header(r, "location")).and_then(session_id_of) {
@@ -150,12 +145,11 @@ impl PhoneCore {
             Err(problem) => return self.login_failed(t, &problem),
         };
         let Some(sid) = header(&response, "location").and_then(session_id_of).map(str::to_owned) else {
-            return self.login_failed(t, &Problem::own("2000", resource, "the answer names no session"));
+            return self.login_failed(t, &Problem::own("2000", "the answer names no session"));
         };
         let Some(lifetime) = lifetime_of(&response) else {
             self.requests.send(Draft::delete_session(&sid), Purpose::Farewell, t.out);
-            return self
-                .login_failed(t, &Problem::own("2000", resource, "the answer names no lifetime of the session"));
+            return self.login_failed(t, &Problem::own("2000", "the answer names no lifetime of the session"));
         };
         let address = header(&response, "x-ewebrtc-user").filter(|a| !a.is_empty() && a.len() <= 320);
         self.named_domain = address.and_then(domain_of).map(str::to_owned);

@@ -231,7 +231,7 @@ impl PhoneCore {
                 }
                 Err(_) if provisional => return,
                 Err(e) => {
-                    let problem = Problem::own("0000", "session-open", &format!("the answer cannot be read: {e}"));
+                    let problem = Problem::own("0000", &format!("the answer cannot be read: {e}"));
                     return self.fail_call(t, handle, &problem, CallState::Disconnected);
                 }
             }
@@ -291,13 +291,7 @@ impl PhoneCore {
 
     // ---- answers of the gateway --------------------------------------------------------------------------------------
 
-    pub(super) fn on_call_created(
-        &mut self,
-        t: &mut Turn<'_>,
-        handle: Handle,
-        resource: &str,
-        result: Result<HttpResponse, Problem>,
-    ) {
+    pub(super) fn on_call_created(&mut self, t: &mut Turn<'_>, handle: Handle, result: Result<HttpResponse, Problem>) {
         let waiting = self.slots.get(handle).is_some_and(|call| call.phase == Phase::Posting);
         let lost = result.as_ref().err().is_some_and(|problem| problem.kind == ProblemKind::NoAnswer);
         match result {
@@ -323,7 +317,7 @@ impl PhoneCore {
                     Some(id) => self.call_accepted(t, handle, id),
                     None if waiting => {
                         self.channel.lost_posts = (self.channel.lost_posts + 1).min(MAX_LOST_POSTS);
-                        let problem = Problem::own("2200", resource, "the answer names no new call");
+                        let problem = Problem::own("2200", "the answer names no new call");
                         self.fail_call(t, handle, &problem, CallState::Disconnected);
                     }
                     None => {}

@@ -1,0 +1,495 @@
+//! A driver around the sans-IO phone for tests: it carries no I/O out, it records what the core wants and plays the world.
+//!
+//! Owns: [`Driver`], [`Laws`]. Lives on: the test's thread. Every output is checked on its way: events against the table of
+//! documented properties, and the whole stream against the laws of the core.
+#![allow(dead_code)]
+
+use ewebrtc::core::{
+    Command, CoreConfig, Event, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaOrder, MediaReport,
+    NetworkFailure, NetworkFailureKind, Output, PhoneCore, Refusal, RequestId, Verb,
+};
+use serde_json::{Value, json};
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::{Duration, Instant};
+
+/// An offer or answer with one audio section, as small as the reader allows.
+pub const AUDIO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n";
+
+/// An offer with audio and video.
+pub const VIDEO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:96 VP8/90000\r\na=sendrecv\r\n";
+
+pub const SID: &str = "s1";
+
+/// The settings of every phone in these tests.
+pub fn config() -> CoreConfig {
+    CoreConfig {
+        domain: Some("example.com".into()),
+        local_media: "silence".into(),
+        remote_media: "discard".into(),
+        version: "9.9.9",
+        seed: 7,
+        first_handle: 100,
+    }
+}
+
+/// The laws that every stream of outputs obeys, whatever the input.
+#[derive(Default)]
+pub struct Laws {
+    accepted: BTreeMap<String, usize>,
+    finished: BTreeMap<String, usize>,
+    live: BTreeSet<Handle>,
+    over: BTreeSet<Handle>,
+    states: BTreeMap<Handle, String>,
+    legs: BTreeSet<Handle>,
+    last_request: u64,
+    in_flight: BTreeSet<RequestId>,
+    closed: bool,
+}
+
+fn handle_of(item: Option<ItemRef>) -> Option<Handle> {
+    item.map(|item| match item {
+        ItemRef::Call(handle) | ItemRef::Conference(handle) => handle,
+    })
+}
+
+/// Every documented property is there when it is mandatory, and nothing else is (P-1: the runtime adds the time).
+pub fn check_contract(event: &Event) {
+    let Some(info) = ewebrtc_wire::event_info(event.name) else {
+        assert!(ewebrtc_wire::is_event_name(event.name), "{} is no event", event.name);
+        return;
+    };
+    for property in info.properties {
+        let given = event.data.get(property.name);
+        if property.name == "timestamp" || property.name == "timeStamp" {
+            assert!(given.is_none(), "{}: the time is added by the runtime", event.name);
+            continue;
+        }
+        assert!(property.optional || given.is_some(), "{} lacks {}: {:?}", event.name, property.name, event.data);
+        let right = match (property.kind, given) {
+            (_, None) => true,
+            ("String", Some(value)) => value.is_string(),
+            ("Number", Some(value)) => value.is_number(),
+            ("Boolean", Some(value)) => value.is_boolean(),
+            ("Array", Some(value)) => value.is_array(),
+            (_, Some(value)) => !value.is_null(),
+        };
+        assert!(right, "{}.{} is {given:?}, not a {}", event.name, property.name, property.kind);
+    }
+    for name in event.data.keys() {
+        assert!(info.properties.iter().any(|p| p.name == name), "{} has an undocumented {name}", event.name);
+    }
+    if let Some(media) = event.data.get("mediaType") {
+        assert!(media == "audio" || media == "video", "{}: mediaType {media}", event.name);
+    }
+}
+
+impl Laws {
+    fn event(&mut self, event: &Event) {
+        check_contract(event);
+        if event.name == "command:finished" {
+            if let Some(tag) = &event.tag {
+                *self.finished.entry(tag.clone()).or_default() += 1;
+                assert_eq!(self.finished[tag], 1, "{tag} finished twice");
+            }
+            return;
+        }
+        let Some(handle) = handle_of(event.item) else { return };
+        if event.name == "error" && self.over.contains(&handle) {
+            panic!("an error about item {handle} after its end");
+        }
+        if event.name == "error" {
+            return;
+        }
+        assert!(!self.over.contains(&handle), "{} about item {handle} after its end", event.name);
+        match event.name {
+            "dialing" | "call:incoming" => {
+                assert!(self.live.insert(handle), "item {handle} begins twice");
+                self.states.insert(handle, "created".into());
+            }
+            name => assert!(self.live.contains(&handle), "{name} before item {handle} began"),
+        }
+        if event.name == "call:state-changed" {
+            let (old, new) = (text(event, "oldState"), text(event, "newState"));
+            assert_eq!(self.states.get(&handle), Some(&old), "item {handle}: {old} -> {new}");
+            assert_ne!(old, new);
+            self.states.insert(handle, new);
+        }
+        let expected = match event.name {
+            "call:connecting" => Some("connecting"),
+            "call:connected" => Some("connected"),
+            "call:disconnecting" => Some("disconnecting"),
+            "call:disconnected" => Some("disconnected"),
+            "call:canceled" => Some("canceled"),
+            "call:rejected" => Some("rejected"),
+            "media:established" | "media:interrupted" | "media:recovered" => Some("connected"),
+            "call:ringback-provided" => Some("connecting"),
+            _ => None,
+        };
+        if let Some(expected) = expected {
+            assert_eq!(self.states.get(&handle).map(String::as_str), Some(expected), "{}", event.name);
+        }
+        if ["call:disconnected", "call:canceled", "call:rejected"].contains(&event.name) {
+            self.live.remove(&handle);
+            self.over.insert(handle);
+        }
+    }
+
+    fn output(&mut self, output: &Output) {
+        assert!(!self.closed, "{output:?} after Closed");
+        match output {
+            Output::Event(event) => self.event(event),
+            Output::Request { id, .. } => {
+                assert!(id.0 > self.last_request, "request numbers rise");
+                self.last_request = id.0;
+                self.in_flight.insert(*id);
+            }
+            Output::CancelRequest { id } => {
+                assert!(self.in_flight.remove(id), "a request is cancelled that is not in flight");
+            }
+            Output::Media { item, order } => match order {
+                MediaOrder::Offer { .. } | MediaOrder::Answer { .. } => {
+                    assert!(self.legs.insert(*item), "a second leg for item {item}");
+                }
+                MediaOrder::Close => assert!(self.legs.remove(item), "a leg is closed that is not there"),
+                MediaOrder::ApplyAnswer { .. } | MediaOrder::Activate | MediaOrder::Mute(_) => {
+                    assert!(self.legs.contains(item), "{order:?} without a leg");
+                }
+            },
+            Output::Closed => self.closed = true,
+        }
+    }
+
+    /// What must hold when nothing can happen any more.
+    pub fn at_the_end(&self) {
+        for tag in self.accepted.keys() {
+            assert_eq!(self.finished.get(tag), Some(&1), "{tag} never finished");
+        }
+        for tag in self.finished.keys() {
+            assert!(self.accepted.contains_key(tag), "{tag} finished though it was not accepted");
+        }
+        assert!(self.live.is_empty(), "items without an end: {:?}", self.live);
+        assert!(self.legs.is_empty(), "legs that are left: {:?}", self.legs);
+    }
+
+    pub fn live(&self) -> usize {
+        self.live.len()
+    }
+}
+
+pub fn text(event: &Event, name: &str) -> String {
+    event.data.get(name).and_then(Value::as_str).unwrap_or_default().to_owned()
+}
+
+/// A request that has not been answered.
+#[derive(Debug, Clone)]
+pub struct InFlight {
+    pub id: RequestId,
+    pub request: HttpRequest,
+}
+
+/// The phone with a clock that the test moves.
+pub struct Driver {
+    pub core: PhoneCore,
+    pub now: Instant,
+    pub start: Instant,
+    pub events: Vec<Event>,
+    pub requests: Vec<InFlight>,
+    /// Orders that ask for a local description and have not got it.
+    pub descriptions: Vec<Handle>,
+    /// Answers whose application has not been reported.
+    pub applying: Vec<Handle>,
+    pub orders: Vec<(Handle, MediaOrder)>,
+    pub closed: bool,
+    pub laws: Laws,
+    tags: usize,
+}
+
+impl Driver {
+    pub fn new(config: CoreConfig) -> Self {
+        let now = Instant::now();
+        Self {
+            core: PhoneCore::new(config),
+            now,
+            start: now,
+            events: Vec::new(),
+            requests: Vec::new(),
+            descriptions: Vec::new(),
+            applying: Vec::new(),
+            orders: Vec::new(),
+            closed: false,
+            laws: Laws::default(),
+            tags: 0,
+        }
+    }
+
+    fn take(&mut self, outputs: Vec<Output>) {
+        for output in outputs {
+            self.laws.output(&output);
+            match output {
+                Output::Request { id, request } => self.requests.push(InFlight { id, request }),
+                Output::CancelRequest { id } => self.requests.retain(|r| r.id != id),
+                Output::Media { item, order } => {
+                    match &order {
+                        MediaOrder::Offer { .. } | MediaOrder::Answer { .. } => self.descriptions.push(item),
+                        MediaOrder::ApplyAnswer { .. } => self.applying.push(item),
+                        MediaOrder::Close => {
+                            self.descriptions.retain(|h| *h != item);
+                            self.applying.retain(|h| *h != item);
+                        }
+                        MediaOrder::Activate | MediaOrder::Mute(_) => {}
+                    }
+                    self.orders.push((item, order));
+                }
+                Output::Event(event) => self.events.push(event),
+                Output::Closed => self.closed = true,
+            }
+        }
+    }
+
+    /// Calls a method with a tag of its own; the tag is `t<n>`.
+    pub fn call(&mut self, method: &str, target: Option<Handle>, options: Value) -> Result<Value, Refusal> {
+        self.tags += 1;
+        let tag = format!("t{}", self.tags);
+        self.call_tagged(&tag, method, target, options)
+    }
+
+    pub fn call_tagged(
+        &mut self,
+        tag: &str,
+        method: &str,
+        target: Option<Handle>,
+        options: Value,
+    ) -> Result<Value, Refusal> {
+        let command = Command { tag: Some(tag.into()), method: method.into(), target, options };
+        let mut out = Vec::new();
+        let result = self.core.command(self.now, command, &mut out);
+        match &result {
+            Ok(_) => *self.laws.accepted.entry(tag.into()).or_default() += 1,
+            Err(Refusal::Sdk(error)) => {
+                let events: Vec<&Event> = out.iter().filter_map(event_of).collect();
+                assert_eq!(out.len(), 1, "a refusal is one event: {out:?}");
+                assert_eq!((events[0].name, events[0].tag.as_deref()), ("error", Some(tag)));
+                assert_eq!(text(events[0], "ErrorCode"), error.error_code);
+            }
+            Err(Refusal::NotFound | Refusal::UnknownMethod(_) | Refusal::Closed) => assert!(out.is_empty()),
+        }
+        self.take(out);
+        result
+    }
+
+    /// The code with which a method is refused, `ok` when it is accepted.
+    pub fn code(&mut self, method: &str, target: Option<Handle>, options: Value) -> String {
+        match self.call(method, target, options) {
+            Ok(_) => "ok".into(),
+            Err(Refusal::Sdk(error)) => error.error_code,
+            Err(other) => format!("{other:?}"),
+        }
+    }
+
+    pub fn input(&mut self, input: Input) {
+        let mut out = Vec::new();
+        if let Input::Response { id, .. } = &input {
+            self.laws.in_flight.remove(id);
+        }
+        self.core.handle(self.now, input, &mut out);
+        self.take(out);
+    }
+
+    /// Runs every timer up to this time after the start.
+    pub fn advance_to(&mut self, at: Duration) {
+        let target = self.start + at;
+        for _ in 0..10_000 {
+            match self.core.poll_timeout() {
+                Some(due) if due <= target => self.fire(due),
+                Some(_) | None => {
+                    self.now = self.now.max(target);
+                    return;
+                }
+            }
+        }
+        panic!("timers never rest");
+    }
+
+    pub fn advance(&mut self, by: Duration) {
+        let at = self.now.duration_since(self.start) + by;
+        self.advance_to(at);
+    }
+
+    fn fire(&mut self, due: Instant) {
+        self.now = self.now.max(due);
+        let mut out = Vec::new();
+        self.core.handle_timeout(self.now, &mut out);
+        self.take(out);
+    }
+
+    /// Runs the next timer, whenever it is due; false when there is none.
+    pub fn fire_next(&mut self) -> bool {
+        let due = self.core.poll_timeout();
+        if let Some(due) = due {
+            self.fire(due);
+        }
+        due.is_some()
+    }
+
+    // ---- the gateway -------------------------------------------------------------------------------------------------
+
+    pub fn find(&self, verb: Verb, path: &str) -> Option<InFlight> {
+        self.requests.iter().find(|r| r.request.verb == verb && r.request.path == path).cloned()
+    }
+
+    pub fn find_poll(&self) -> Option<InFlight> {
+        self.requests.iter().find(|r| r.request.verb == Verb::Get).cloned()
+    }
+
+    pub fn paths(&self) -> Vec<String> {
+        self.requests.iter().map(|r| format!("{:?} {}", r.request.verb, r.request.path)).collect()
+    }
+
+    pub fn answer(&mut self, id: RequestId, status: u16, headers: &[(&str, &str)], body: &str) {
+        self.requests.retain(|r| r.id != id);
+        let headers = headers.iter().map(|(n, v)| ((*n).to_owned(), (*v).to_owned())).collect();
+        let result = Ok(HttpResponse { status, headers, body: body.into() });
+        self.input(Input::Response { id, result });
+    }
+
+    pub fn fail(&mut self, id: RequestId) {
+        self.requests.retain(|r| r.id != id);
+        let failure = NetworkFailure { kind: NetworkFailureKind::Connect, text: "connection refused".into() };
+        self.input(Input::Response { id, result: Err(failure) });
+    }
+
+    /// Answers the request with this verb and path, which must be in flight.
+    pub fn reply(&mut self, verb: Verb, path: &str, status: u16, headers: &[(&str, &str)], body: &str) {
+        let found = self.find(verb, path);
+        let found = found.unwrap_or_else(|| panic!("{verb:?} {path} is not in flight: {:?}", self.paths()));
+        self.answer(found.id, status, headers, body);
+    }
+
+    /// Delivers events on the channel in one answer, without numbers.
+    pub fn deliver(&mut self, events: &[Value]) {
+        let poll = self.find_poll().unwrap_or_else(|| panic!("no poll in flight: {:?}", self.paths()));
+        self.answer(poll.id, 200, &[("content-type", "application/json")], &list(events));
+    }
+
+    pub fn media(&mut self, item: Handle, report: MediaReport) {
+        self.input(Input::Media { item, report });
+    }
+
+    pub fn describe(&mut self, item: Handle) {
+        self.descriptions.retain(|h| *h != item);
+        self.media(item, MediaReport::LocalDescription { sdp: AUDIO_SDP.into() });
+    }
+
+    // ---- shortcuts ---------------------------------------------------------------------------------------------------
+
+    /// A phone with a session.
+    pub fn ready() -> Self {
+        let mut phone = Self::new(config());
+        phone.call("login", None, json!({"token": "tok"})).expect("login is accepted");
+        phone.created();
+        phone
+    }
+
+    /// The gateway creates the session.
+    pub fn created(&mut self) {
+        let location = format!("/RTC/v1/sessions/{SID}");
+        self.reply(Verb::Post, "/sessions", 201, &[("location", &location), ("x-expires", "3600")], "");
+    }
+
+    /// Dials and gives the offer; the POST is in flight.
+    pub fn dial(&mut self) -> Handle {
+        let value = self.call("dial", None, json!({"destination": "bob"})).expect("dial is accepted");
+        let handle = value["call"].as_u64().expect("a handle");
+        self.describe(handle);
+        handle
+    }
+
+    /// The gateway takes the call as `id`.
+    pub fn accepted(&mut self, id: &str) {
+        let location = format!("/RTC/v1/sessions/{SID}/calls/{id}");
+        self.reply(Verb::Post, &format!("/sessions/{SID}/calls"), 201, &[("location", &location)], "");
+    }
+
+    /// An outgoing established call.
+    pub fn talking(&mut self, id: &str) -> Handle {
+        let handle = self.dial();
+        self.accepted(id);
+        self.deliver(&[event(id, "session-open", &[("sdp", AUDIO_SDP)])]);
+        handle
+    }
+
+    /// A ringing call.
+    pub fn ringing(&mut self, id: &str) -> Handle {
+        self.deliver(&[invitation(id)]);
+        self.last_item()
+    }
+
+    /// Handle of the item of the last event that has one.
+    pub fn last_item(&self) -> Handle {
+        self.events.iter().rev().find_map(|e| handle_of(e.item)).expect("an event about an item")
+    }
+
+    /// Forgets the events so far and returns their names, states written as `sc old>new`, errors as `error code`.
+    pub fn names(&mut self) -> Vec<String> {
+        std::mem::take(&mut self.events).iter().map(short).collect()
+    }
+
+    /// Plays a gateway and media that answer nothing any more, until no timer is left; then the laws of the end.
+    pub fn finish(mut self) {
+        self.input(Input::Close);
+        for _ in 0..100 {
+            if self.closed || !self.fire_next() {
+                break;
+            }
+        }
+        assert!(self.closed, "close takes too long");
+        assert_eq!(self.core.poll_timeout(), None, "a timer is left");
+        self.laws.at_the_end();
+    }
+}
+
+fn event_of(output: &Output) -> Option<&Event> {
+    match output {
+        Output::Event(event) => Some(event),
+        Output::Request { .. } | Output::CancelRequest { .. } | Output::Media { .. } | Output::Closed => None,
+    }
+}
+
+/// Short form of an event for comparisons.
+pub fn short(event: &Event) -> String {
+    match event.name {
+        "call:state-changed" => format!("sc {}>{}", text(event, "oldState"), text(event, "newState")),
+        "error" => format!("error {}", text(event, "ErrorCode")),
+        "command:finished" => {
+            let error = event.data.get("error").and_then(|e| e.get("ErrorCode")).and_then(Value::as_str);
+            let tag = event.tag.as_deref().unwrap_or("-");
+            error.map_or(format!("finished {tag}"), |code| format!("finished {tag} {code}"))
+        }
+        name => name.to_owned(),
+    }
+}
+
+/// An event object about a call.
+pub fn event(id: &str, state: &str, members: &[(&str, &str)]) -> Value {
+    let mut object = json!({
+        "type": "calls", "from": "sip:bob@example.com", "state": state,
+        "resourceURL": format!("/RTC/v1/sessions/{SID}/calls/{id}"),
+    });
+    for (name, value) in members {
+        object[*name] = (*value).into();
+    }
+    object
+}
+
+pub fn invitation(id: &str) -> Value {
+    event(id, "invitation-received", &[("sdp", AUDIO_SDP)])
+}
+
+/// The body of a poll answer.
+pub fn list(events: &[Value]) -> String {
+    let elements: Vec<Value> = events.iter().map(|e| json!({"eventObject": e})).collect();
+    json!({"events": {"eventList": elements}}).to_string()
+}
