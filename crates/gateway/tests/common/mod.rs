@@ -1,0 +1,245 @@
+//! What the tests share: a gateway on a free port, raw requests as original clients send them, phones that poll.
+
+#![allow(dead_code)] // Every test file uses its own part.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::Once;
+use std::time::Duration;
+
+use ewebrtc_gateway::{EchoCall, EchoFactory, EchoResult, Gateway, GatewayConfig};
+use ewebrtc_wire::{EventObject, NumberedEvent, decode_events, item_id_of, session_id_of};
+use reqwest::Method;
+use reqwest::header::HeaderMap;
+use serde_json::{Value, json};
+
+/// Longest time that anything in these tests may take.
+pub const DEADLINE: Duration = Duration::from_secs(10);
+
+pub const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=setup:actpass\r\na=sendrecv\r\n";
+
+pub fn answer_sdp() -> String {
+    OFFER.replace("actpass", "active")
+}
+
+/// An HTTP client for plain HTTP; it still wants a TLS provider to exist.
+pub fn client() -> reqwest::Client {
+    static PROVIDER: Once = Once::new();
+    PROVIDER.call_once(|| {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+    });
+    reqwest::Client::builder().timeout(Duration::from_secs(60)).build().expect("a client")
+}
+
+/// A response, read completely.
+#[derive(Debug)]
+pub struct Reply {
+    pub status: u16,
+    pub headers: HeaderMap,
+    pub body: String,
+}
+
+impl Reply {
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name).and_then(|v| v.to_str().ok())
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_str(&self.body).unwrap_or_else(|e| panic!("{e}: {}", self.body))
+    }
+
+    /// Message id of the error body, checked to be one that original clients survive (section 6.3).
+    pub fn message_id(&self) -> Option<String> {
+        let Some(kind) = self.header("content-type").filter(|k| k.starts_with("application/json")) else {
+            return None;
+        };
+        let error = ewebrtc_wire::RequestError::parse(Some(kind), self.body.as_bytes()).expect("a RequestError");
+        let code = ewebrtc_wire::api_error_for(self.status, Some(&error.message_id)).code;
+        assert_ne!(code, "1000", "{} {} stops original clients", self.status, error.message_id);
+        Some(error.message_id)
+    }
+
+    /// Status and message id.
+    pub fn refusal(&self) -> (u16, Option<String>) {
+        (self.status, self.message_id())
+    }
+}
+
+pub fn refused(status: u16, id: &str) -> (u16, Option<String>) {
+    (status, Some(id.into()))
+}
+
+pub struct Server {
+    pub gateway: Gateway,
+    pub client: reqwest::Client,
+}
+
+impl Server {
+    pub async fn start() -> Server {
+        Self::start_with(|_| {}).await
+    }
+
+    pub async fn start_with(change: impl FnOnce(&mut GatewayConfig)) -> Server {
+        let mut config = GatewayConfig { error_hold: Duration::from_millis(50), ..GatewayConfig::development() };
+        change(&mut config);
+        let gateway = Gateway::start(config).await.expect("the gateway starts");
+        Server { gateway, client: client() }
+    }
+
+    /// Sends a request; `path` begins with `/`.
+    pub async fn send(&self, method: &str, path: &str, headers: &[(&str, &str)], body: Option<String>) -> Reply {
+        let method = Method::from_bytes(method.as_bytes()).expect("a method");
+        let mut request = self.client.request(method, format!("{}{path}", self.gateway.url()));
+        for (name, value) in headers {
+            request = request.header(*name, *value);
+        }
+        if let Some(body) = body {
+            request = request.body(body);
+        }
+        let response = tokio::time::timeout(Duration::from_secs(50), request.send());
+        let response = response.await.expect("in time").expect("a response");
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        Reply { status, headers, body: response.text().await.expect("a text") }
+    }
+
+    pub fn token(&self, user: &str) -> String {
+        self.gateway.issue_dev_token(user).expect("a token").token.expose().to_owned()
+    }
+
+    pub async fn login(&self, user: &str) -> Phone<'_> {
+        self.login_token(&self.token(user)).await
+    }
+
+    pub async fn login_token(&self, token: &str) -> Phone<'_> {
+        let bearer = format!("Bearer {token}");
+        let headers = [
+            ("Authorization", bearer.as_str()),
+            ("x-e911Id", ""),
+            ("x-Arg", "ClientSDK=WebRTCTestAppJavascript1"),
+            ("Content-Type", "application/json"),
+            ("Accept", "application/json"),
+        ];
+        let body = json!({"session": {"mediaType": "dtls-srtp", "ice": "true", "services": ["ip_voice_call", "ip_video_call"]}});
+        let reply = self.send("POST", "/RTC/v1/sessions", &headers, Some(body.to_string())).await;
+        assert_eq!(reply.status, 201, "{reply:?}");
+        let session = session_id_of(reply.header("location").expect("Location")).expect("an id").to_owned();
+        Phone { server: self, bearer, session }
+    }
+}
+
+/// A session and its token.
+#[derive(Clone)]
+pub struct Phone<'a> {
+    pub server: &'a Server,
+    pub bearer: String,
+    pub session: String,
+}
+
+impl Phone<'_> {
+    pub fn path(&self, rest: &str) -> String {
+        format!("/RTC/v1/sessions/{}{rest}", self.session)
+    }
+
+    pub async fn send(&self, method: &str, rest: &str, headers: &[(&str, &str)], body: Option<Value>) -> Reply {
+        let mut all = vec![("Authorization", self.bearer.as_str()), ("Content-Type", "application/json")];
+        all.extend_from_slice(headers);
+        self.server.send(method, &self.path(rest), &all, body.map(|b| b.to_string())).await
+    }
+
+    pub async fn dial_raw(&self, to: Value) -> Reply {
+        self.send("POST", "/calls", &[], Some(json!({"call": {"calledParty": to, "sdp": OFFER}}))).await
+    }
+
+    pub async fn dial(&self, to: &str) -> String {
+        let reply = self.dial_raw(json!(format!("sip:{to}@ewebrtc.local"))).await;
+        assert_eq!((reply.status, reply.header("x-state")), (201, Some("invitation-sent")), "{reply:?}");
+        let location = reply.header("location").expect("Location");
+        assert!(location.starts_with(&self.path("/calls/")), "{location}");
+        item_id_of(location).expect("an id").to_owned()
+    }
+
+    pub async fn answer(&self, call: &str) -> Reply {
+        let body = json!({"callsMediaModifications": {"sdp": answer_sdp()}});
+        self.send("PUT", &format!("/calls/{call}"), &[("x-calls-action", "call-answer")], Some(body)).await
+    }
+
+    pub async fn end(&self, call: &str, reason: &str) -> Reply {
+        self.send("DELETE", &format!("/calls/{call}"), &[("x-delete-reason", reason)], None).await
+    }
+
+    pub async fn poll_raw(&self, query: &str) -> Reply {
+        let headers = [("Authorization", self.bearer.as_str()), ("Accept", "application/json")];
+        self.server.send("GET", &self.path(&format!("/events{query}")), &headers, None).await
+    }
+
+    /// Polls until there are events.
+    pub async fn poll(&self, query: &str) -> Vec<NumberedEvent> {
+        let wait = async {
+            loop {
+                let reply = self.poll_raw(query).await;
+                match reply.status {
+                    204 => {}
+                    200 => {
+                        assert!(reply.header("content-type").is_some_and(|c| c.starts_with("application/json")));
+                        assert!(!reply.body.contains("null"), "{}", reply.body);
+                        return decode_events(reply.body.as_bytes()).expect("an event list");
+                    }
+                    _ => panic!("{reply:?}"),
+                }
+            }
+        };
+        tokio::time::timeout(DEADLINE, wait).await.expect("events in time")
+    }
+
+    /// The next answer's only event.
+    pub async fn event(&self) -> EventObject {
+        let mut events = self.poll("").await;
+        assert_eq!(events.len(), 1, "{events:?}");
+        events.remove(0).event
+    }
+
+    /// Waits for an invitation; its call id.
+    pub async fn invited(&self) -> String {
+        let event = self.event().await;
+        assert_eq!(event.state.as_str(), "invitation-received", "{event:?}");
+        assert_eq!(session_id_of(&event.resource_url), Some(self.session.as_str()));
+        item_id_of(&event.resource_url).expect("an id").to_owned()
+    }
+
+    /// Waits for the end of this call; its reason.
+    pub async fn ended(&self, call: &str) -> Option<String> {
+        let event = self.event().await;
+        assert_eq!(event.state.as_str(), "session-terminated", "{event:?}");
+        assert_eq!(item_id_of(&event.resource_url), Some(call));
+        event.reason
+    }
+
+    /// A connected call: own id, id at the peer.
+    pub async fn connect(&self, peer: &Phone<'_>, name: &str) -> (String, String) {
+        let out = self.dial(name).await;
+        let inc = peer.invited().await;
+        let reply = peer.answer(&inc).await;
+        assert_eq!((reply.status, reply.header("x-state")), (200, Some("accepted")));
+        assert_eq!(self.event().await.state.as_str(), "session-open");
+        assert_eq!(peer.event().await.state.as_str(), "session-modified");
+        (out, inc)
+    }
+}
+
+/// An echo without media: it answers, or refuses, at once.
+pub struct FakeEcho(pub Result<String, String>);
+
+struct Nothing;
+impl EchoCall for Nothing {}
+
+impl EchoFactory for FakeEcho {
+    fn answer(&self, _offer: String) -> Pin<Box<dyn Future<Output = EchoResult> + Send>> {
+        let answer = self.0.clone();
+        Box::pin(async move { answer.map(|sdp| (sdp, Box::new(Nothing) as Box<dyn EchoCall>)) })
+    }
+}
+
+pub fn fake_echo(answer: Result<String, String>) -> Arc<dyn EchoFactory> {
+    Arc::new(FakeEcho(answer))
+}
