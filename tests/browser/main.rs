@@ -83,16 +83,16 @@ impl Scene {
         self.page("client.seen(...args)", json!([wanted, since, PATIENCE.as_millis() as u64]))
     }
 
-    /// Waits until the page hears the phone's tone and nothing louder beside it.
-    fn page_hears_the_phone(&self) {
+    /// Waits until the page hears this tone and nothing near as loud beside it.
+    fn page_hears(&self, tone: f64) {
         let deadline = Instant::now() + PATIENCE;
         loop {
             let heard = self.page("client.hear()", json!([]));
-            let near = heard["hz"].as_f64().is_some_and(|hz| (hz / PHONE_TONE - 1.0).abs() <= TOLERANCE);
+            let near = heard["hz"].as_f64().is_some_and(|hz| (hz / tone - 1.0).abs() <= TOLERANCE);
             if near && heard["level"].as_f64() > Some(-50.0) && heard["clear"].as_f64() > Some(20.0) {
                 return;
             }
-            assert!(Instant::now() < deadline, "the page hears {heard}, not the phone's {PHONE_TONE} Hz");
+            assert!(Instant::now() < deadline, "the page hears {heard}, not {tone} Hz");
         }
     }
 
@@ -104,7 +104,7 @@ impl Scene {
 
 /// Waits until a second of what the phone hears is the page's tone.
 async fn phone_hears_the_page(call: &Call) {
-    let mut reader: PcmReader = call.pcm_reader().expect("the call's PCM");
+    let reader: PcmReader = call.pcm_reader().expect("the call's PCM");
     let rate = 48_000;
     let deadline = Instant::now() + PATIENCE;
     let mut second: Vec<i16> = Vec::new();
@@ -139,7 +139,7 @@ async fn page_calls_phone_and_both_hear_each_other() {
     scene.page_sees("connected", &json!(0));
     scene.phone_sees("media:established").await;
 
-    scene.page_hears_the_phone();
+    scene.page_hears(PHONE_TONE);
     phone_hears_the_page(&call).await;
 
     let since = scene.page("client.count()", json!([]));
@@ -165,12 +165,27 @@ async fn phone_calls_page_and_both_hear_each_other() {
     scene.phone_sees("call:connected").await;
     scene.phone_sees("media:established").await;
 
-    scene.page_hears_the_phone();
+    scene.page_hears(PHONE_TONE);
     phone_hears_the_page(&call).await;
 
     scene.page("client.hangup()", json!([]));
     let end = scene.phone_sees("call:disconnected").await;
     assert_eq!(end.call(), Some(call.handle()));
+    scene.page_sees("terminated", &json!(0));
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_calls_the_echo_and_hears_itself() {
+    let _alone = ALONE.lock().await;
+    let scene = Scene::new().await;
+
+    scene.page("client.dial(...args)", json!(["echo@ewebrtc.local"]));
+    scene.page_sees("connected", &json!(0));
+    scene.page_hears(PAGE_TONE);
+
+    scene.page("client.hangup()", json!([]));
     scene.page_sees("terminated", &json!(0));
     scene.nothing_surprised_the_page();
     scene.page("client.logout()", json!([]));
