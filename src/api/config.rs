@@ -1,0 +1,44 @@
+//! The settings of a phone.
+//!
+//! Owns: [`PhoneConfig`]. Lives on: any thread. Must not import: `runtime`.
+
+use ewebrtc_media::transport::{AudioCodec, IceConfig};
+
+/// What a phone must know before it exists. Start from [`PhoneConfig::new`] and change what differs.
+#[derive(Debug, Clone)]
+pub struct PhoneConfig {
+    /// Address of the gateway, `http://host:port` or `https://host`, without the resource base.
+    pub gateway: String,
+    /// Domain appended to names and short numbers. `None`: the domain of one's own address as the gateway names it at
+    /// login, else `ewebrtc.local`.
+    pub domain: Option<String>,
+    /// `localMedia` of calls that give none: `silence`, `tone:HZ`, `wav:PATH` or `pcm`. Default `silence`.
+    pub local_media: String,
+    /// `remoteMedia` of calls that give none: `discard`, `wav:PATH` or `pcm`. Default `discard`.
+    pub remote_media: String,
+    /// Samples per second of program PCM (16-bit mono), 8000 to 48000. Default 48000.
+    pub pcm_rate: u32,
+    /// STUN and TURN servers, IPv4 and IPv6, ports. Loopback candidates are offered when the gateway is on loopback,
+    /// whatever this says.
+    pub ice: IceConfig,
+    /// Audio codecs in order of preference. Default Opus, PCMU, PCMA.
+    pub audio_codecs: Vec<AudioCodec>,
+    /// Certificates in PEM that are trusted beside the operating system's, for the gateway's TLS.
+    pub root_certificates: Vec<String>,
+}
+
+impl PhoneConfig {
+    /// A phone for the gateway at this address, everything else by default.
+    pub fn new(gateway: impl Into<String>) -> Self {
+        Self {
+            gateway: gateway.into(),
+            domain: None,
+            local_media: "silence".into(),
+            remote_media: "discard".into(),
+            pcm_rate: 48_000,
+            ice: IceConfig::default(),
+            audio_codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+            root_certificates: Vec::new(),
+        }
+    }
+}

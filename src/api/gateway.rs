@@ -1,0 +1,59 @@
+//! The gateway in the same process. The only file of this crate that knows `ewebrtc_gateway`.
+//!
+//! Owns: [`Gateway`]. Lives on: the process's runtime. Must not import: `core`, `signal`.
+
+use super::dev::DevToken;
+use super::error::Error;
+use crate::runtime;
+
+pub use ewebrtc_gateway::GatewayConfig;
+
+/// A gateway in this process: the same that the program `ewebrtc-gateway` runs. It ends when this value is dropped, or, with the
+/// certainty that its port is free again, by [`Gateway::stop`].
+pub struct Gateway {
+    inner: Option<ewebrtc_gateway::Gateway>,
+    url: String,
+}
+
+impl Gateway {
+    /// Starts a gateway and listens. May be awaited on any runtime.
+    ///
+    /// # Errors
+    /// [`Error::Config`] when the configuration cannot be used, [`Error::System`] when the address cannot be listened on.
+    pub async fn start(config: GatewayConfig) -> Result<Self, Error> {
+        let runtime = runtime::shared().map_err(|e| Error::System(e.to_string()))?;
+        let started = runtime.spawn(ewebrtc_gateway::Gateway::start(config)).await;
+        let inner = started.map_err(|e| Error::System(e.to_string()))?.map_err(|e| Error::System(e.to_string()))?;
+        let url = inner.url().to_owned();
+        Ok(Self { inner: Some(inner), url })
+    }
+
+    /// Address for [`crate::PhoneConfig::gateway`].
+    pub fn url(&self) -> &str {
+        &self.url
+    }
+
+    /// A token for this user, as the development mode gives it.
+    ///
+    /// # Errors
+    /// [`Error::System`] when the gateway is not in development mode or does not accept the name.
+    pub async fn dev_token(&self, user: &str) -> Result<DevToken, Error> {
+        super::dev::dev_token(&self.url, user, &[]).await
+    }
+
+    /// Ends every session and stops listening; takes at most five seconds.
+    pub async fn stop(mut self) {
+        if let (Some(inner), Ok(runtime)) = (self.inner.take(), runtime::shared()) {
+            // The task can only fail by a panic, after which the gateway is gone as well.
+            let _ = runtime.spawn(async move { inner.shutdown().await }).await;
+        }
+    }
+}
+
+impl Drop for Gateway {
+    fn drop(&mut self) {
+        if let (Some(inner), Ok(runtime)) = (self.inner.take(), runtime::shared()) {
+            runtime.spawn(async move { inner.shutdown().await });
+        }
+    }
+}

@@ -1,0 +1,26 @@
+//! What programs see: phones, calls, events, errors, and the gateway in the same process.
+//!
+//! Owns: the public types. Lives on: any thread; only handlers run on a phone's dispatcher thread.
+//! Must not import: `ffi`; nothing of `ewebrtc_gateway` outside `gateway.rs`.
+
+mod call;
+mod config;
+mod dev;
+mod error;
+mod event;
+#[cfg(feature = "gateway")]
+mod gateway;
+mod options;
+mod phone;
+
+pub use call::{Call, CallInfo};
+pub use config::PhoneConfig;
+pub use dev::{DevToken, dev_token};
+pub use error::Error;
+pub use event::{Event, Events};
+#[cfg(feature = "gateway")]
+pub use gateway::{Gateway, GatewayConfig};
+pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
+pub use phone::{Phone, Subscription};
+
+pub use crate::core::io::ErrorObject;

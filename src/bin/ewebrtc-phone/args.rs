@@ -1,0 +1,178 @@
+//! The command line of `ewebrtc-phone`.
+//!
+//! Owns: options and help. Lives on: the main thread. Must not import: the library beyond its plain types.
+
+use ewebrtc::Secret;
+use std::path::{Path, PathBuf};
+
+/// What `--help` prints.
+pub const HELP: &str = "\
+ewebrtc-phone: a telephone for the terminal and for scripts
+
+usage: ewebrtc-phone --gateway URL --user NAME [options]
+
+  --gateway URL    address of the gateway, e.g. http://127.0.0.1:8080
+  --user NAME      whom to log in: a name, or a number of 10 or 11 digits
+  --token T        access token; without it, one is asked of the gateway's
+                   development mode
+  --associate      bind the token to --user before the session is made
+  --e911 ID        emergency address id; numbers need one
+  --auto-answer    answer every incoming call; the end of standard input is
+                   ignored then
+  --play SOURCE    what the other party hears, from the start of each call:
+                   FILE.wav, wav:FILE, tone:HZ or silence (default silence)
+  --record FILE    write what a person would hear to this WAV file, from the
+                   connection to the end of a call; later calls are appended
+  --json           write JSON lines to standard output
+  --help           this text
+
+Standard input takes one command a line, in words or as JSON:
+
+  dial NAME | answer | reject | cancel | hangup | mute | unmute | calls | help | quit
+  {\"id\":\"c1\",\"method\":\"dial\",\"options\":{\"destination\":\"bob\"}}
+
+Exit status: 0 after quit, the end of input or a signal; 1 when the login
+fails; 2 for bad usage. The environment variable EWEBRTC_LOG sets what is
+logged to standard error (default: warn,webrtc=off,rtc=off).
+";
+
+/// The command line, checked.
+#[derive(Debug)]
+pub struct Args {
+    /// Address of the gateway.
+    pub gateway: String,
+    /// Name or number of the user.
+    pub user: String,
+    /// Access token, where given.
+    pub token: Option<Secret>,
+    /// Send `user` as userId.
+    pub associate: bool,
+    /// Emergency address id.
+    pub e911: Option<String>,
+    /// Answer every incoming call.
+    pub auto_answer: bool,
+    /// `localMedia` of every call.
+    pub local_media: String,
+    /// WAV file to write.
+    pub record: Option<PathBuf>,
+    /// JSON lines instead of text.
+    pub json: bool,
+}
+
+/// What to do.
+#[derive(Debug)]
+pub enum Parsed {
+    /// Run with these.
+    Run(Box<Args>),
+    /// Print the help.
+    Help,
+}
+
+impl Args {
+    /// Reads the command line of the process.
+    ///
+    /// # Errors
+    /// A sentence that says what is wrong with it.
+    pub fn parse() -> Result<Parsed, String> {
+        Self::read(lexopt::Parser::from_env())
+    }
+
+    fn read(mut parser: lexopt::Parser) -> Result<Parsed, String> {
+        use lexopt::prelude::*;
+        let (mut gateway, mut user, mut token, mut e911) = (None, None, None, None);
+        let (mut associate, mut auto_answer, mut json) = (false, false, false);
+        let (mut play, mut record) = (None, None);
+        fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
+            parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())
+        }
+        while let Some(arg) = parser.next().map_err(|e| e.to_string())? {
+            match arg {
+                Long("gateway") => gateway = Some(text(&mut parser)?),
+                Long("user") => user = Some(text(&mut parser)?),
+                Long("token") => token = Some(Secret::from(text(&mut parser)?)),
+                Long("e911") => e911 = Some(text(&mut parser)?),
+                Long("play") => play = Some(text(&mut parser)?),
+                Long("record") => record = Some(PathBuf::from(text(&mut parser)?)),
+                Long("associate") => associate = true,
+                Long("auto-answer") => auto_answer = true,
+                Long("json") => json = true,
+                Long("help") | Short('h') => return Ok(Parsed::Help),
+                other => return Err(other.unexpected().to_string()),
+            }
+        }
+        let needed = |value: Option<String>, name: &str| {
+            value.filter(|v| !v.is_empty()).ok_or_else(|| format!("--{name} is needed"))
+        };
+        Ok(Parsed::Run(Box::new(Self {
+            gateway: needed(gateway, "gateway")?,
+            user: needed(user, "user")?,
+            token,
+            associate,
+            e911,
+            auto_answer,
+            local_media: source(play.as_deref().unwrap_or("silence"))?,
+            record,
+            json,
+        })))
+    }
+}
+
+/// The `localMedia` for a `--play` argument; a file must be there and be a WAV file.
+fn source(text: &str) -> Result<String, String> {
+    let bare = text.to_ascii_lowercase().ends_with(".wav") && !text.starts_with("wav:");
+    let source = if bare { format!("wav:{text}") } else { text.to_owned() };
+    if let Some(path) = source.strip_prefix("wav:") {
+        hound::WavReader::open(path).map_err(|e| format!("--play {path}: {e}"))?;
+        return Ok(source);
+    }
+    let tone = source.strip_prefix("tone:").and_then(|hz| hz.parse::<f32>().ok());
+    if source == "silence" || tone.is_some_and(|hz| (20.0..=20_000.0).contains(&hz)) {
+        return Ok(source);
+    }
+    Err(format!("--play {text}: FILE.wav, wav:FILE, tone:HZ (20 to 20000) or silence is needed"))
+}
+
+/// Writes a valid WAV file without samples, so that a path that cannot be written is noticed at once and a recording of no call
+/// is a file as well.
+pub fn empty_wav(path: &Path) -> Result<(), hound::Error> {
+    let spec = hound::WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    hound::WavWriter::create(path, spec)?.finalize()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn read(args: &[&str]) -> Result<Parsed, String> {
+        Args::read(lexopt::Parser::from_args(args.iter().copied()))
+    }
+
+    #[test]
+    fn good_usage_is_understood() {
+        let args = ["--gateway", "http://g", "--user", "bob", "--play", "tone:440", "--json", "--auto-answer"];
+        match read(&args) {
+            Ok(Parsed::Run(args)) => {
+                assert_eq!((args.user.as_str(), args.local_media.as_str()), ("bob", "tone:440"));
+                assert!(args.json && args.auto_answer && !args.associate);
+            }
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(read(&["--help"]), Ok(Parsed::Help)));
+    }
+
+    #[test]
+    fn bad_usage_says_what_is_wrong() {
+        for (args, word) in [
+            (&["--user", "bob"][..], "--gateway"),
+            (&["--gateway", "http://g"], "--user"),
+            (&["--gateway"], "--gateway"),
+            (&["--frobnicate"], "frobnicate"),
+            (&["extra"], "extra"),
+            (&["--gateway", "x", "--user", "y", "--play", "nothing.wav"], "nothing.wav"),
+            (&["--gateway", "x", "--user", "y", "--play", "tone:0"], "tone:0"),
+        ] {
+            let message = read(args).map(|_| ()).expect_err("refused");
+            assert!(message.contains(word), "{message}");
+        }
+    }
+}

@@ -1,0 +1,121 @@
+//! The commands of `ewebrtc-phone`: words or JSON, one a line.
+//!
+//! Owns: reading a line and giving it to the phone. Lives on: the main thread. Must not import: anything but the public library.
+
+use crate::output::Output;
+use ewebrtc::{Error, Phone};
+use serde_json::{Map, Value, json};
+
+const WORDS: &str = "\
+dial NAME [audio]    call a name, user@domain or number ('echo' answers by itself)
+answer [end]         answer the incoming call, ending the present one
+reject               refuse the incoming call
+cancel               withdraw the call being dialled
+hangup               end the call
+mute, unmute         stop and start sending your audio
+calls, media, busy   list calls, media type, whether a call is in progress
+e911 ID              change the emergency address id
+logout               end calls and session
+version, help, quit";
+
+/// Whether to go on.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Outcome {
+    /// Read the next line.
+    Continue,
+    /// End the program.
+    Quit,
+}
+
+/// Runs one line. Nothing in it ends the program but `quit`.
+pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
+    if line.is_empty() {
+        return Outcome::Continue;
+    }
+    if line.starts_with('{') {
+        run_json(phone, out, line).await;
+        return Outcome::Continue;
+    }
+    let mut words = line.split_whitespace();
+    let word = words.next().unwrap_or_default().to_ascii_lowercase();
+    let rest: Vec<&str> = words.collect();
+    match (word.as_str(), rest.as_slice()) {
+        ("quit" | "exit", []) => return Outcome::Quit,
+        ("help" | "?", _) => out.message(WORDS),
+        ("dial" | "call", [destination @ .., "audio" | "video"]) if !destination.is_empty() => {
+            let kind = rest.last().copied().unwrap_or_default();
+            give(phone, out, "dial", json!({"destination": destination.join(" "), "mediaType": kind})).await;
+        }
+        ("dial" | "call", destination) => give(phone, out, "dial", json!({"destination": destination.join(" ")})).await,
+        ("answer", []) => give(phone, out, "answer", json!({})).await,
+        ("answer", [action]) => give(phone, out, "answer", json!({"action": action})).await,
+        ("reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout", []) => give(phone, out, &word, json!({})).await,
+        ("calls", []) => give(phone, out, "getCalls", json!({})).await,
+        ("media", []) => give(phone, out, "getMediaType", json!({})).await,
+        ("busy", []) => give(phone, out, "isCallInProgress", json!({})).await,
+        ("version", []) => give(phone, out, "getVersion", json!({})).await,
+        ("e911", [id]) => give(phone, out, "associateE911Id", json!({"e911Id": id})).await,
+        _ => out.message(&format!("not understood: {line}\n{WORDS}")),
+    }
+    Outcome::Continue
+}
+
+/// A command in words: a getter's value is shown, a refusal is shown by its `error` event.
+async fn give(phone: &Phone, out: &Output, method: &str, options: Value) {
+    match invoke(phone, method, options, None).await {
+        Ok(Value::Null) => {}
+        Ok(value) if value.get("call").is_some() => {}
+        Ok(value) => out.message(&format!("= {value}")),
+        Err(Error::Phone(_)) => {}
+        Err(error) => out.message(&format!("! {error}")),
+    }
+}
+
+/// A command as JSON: exactly one outcome.
+async fn run_json(phone: &Phone, out: &Output, line: &str) {
+    let command: Map<String, Value> = match serde_json::from_str(line) {
+        Ok(command) => command,
+        Err(error) => return out.message(&format!("not understood: {error}")),
+    };
+    let Some(Value::String(method)) = command.get("method") else {
+        return out.message("not understood: a command needs the member \"method\", a text");
+    };
+    let id = command.get("id").cloned().unwrap_or(Value::Null);
+    let tag = match &id {
+        Value::Null => None,
+        Value::String(text) => Some(text.clone()),
+        other => Some(other.to_string()),
+    };
+    let options = command.get("options").cloned().unwrap_or(Value::Null);
+    let mut outcome = json!({"id": id, "method": method});
+    match invoke(phone, method, options, tag.as_deref()).await {
+        // The handle of a call is known from its events; the outcome of everything but a getter is null.
+        Ok(value) if value.get("call").is_some() => outcome["result"] = Value::Null,
+        Ok(value) => outcome["result"] = value,
+        Err(error) => outcome["error"] = describe(&error),
+    }
+    out.outcome(&outcome);
+}
+
+/// `on` needs a handler, which a line of text cannot be: every event is written anyway, so only the name is checked.
+async fn invoke(phone: &Phone, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
+    if method != "on" {
+        return phone.invoke_async(method, options, tag).await;
+    }
+    let name = options.get("event").and_then(Value::as_str).unwrap_or_default();
+    let subscription = phone.on(name, |_| {})?;
+    phone.off(subscription);
+    Ok(Value::Null)
+}
+
+/// The error object of a refusal; one of the boundary's has the catalogue's code for what cannot be classified.
+fn describe(error: &Error) -> Value {
+    match error {
+        Error::Phone(object) => serde_json::to_value(object).unwrap_or(Value::Null),
+        other => json!({
+            "JSObject": "phone", "JSMethod": "*", "ErrorCode": "0000",
+            "ErrorMessage": "The command was not given to the phone.",
+            "Cause": other.to_string(), "Resolution": "Correct the command and repeat it.",
+        }),
+    }
+}

@@ -1,0 +1,207 @@
+//! `ewebrtc-phone`: a softphone for the terminal and for scripts.
+//!
+//! Owns: the program's life: login, commands from standard input, signals, the exit status. Lives on: the main thread; one
+//! thread reads standard input. Must not import: anything but the public library.
+
+mod args;
+mod commands;
+mod output;
+
+use args::Args;
+use commands::Outcome;
+use ewebrtc::{Event, LoginOptions, Phone, PhoneConfig, Secret};
+use output::Output;
+use std::io::{BufRead as _, Read as _};
+use std::process::ExitCode;
+use std::time::Duration;
+use tokio::sync::mpsc;
+use tokio::time::timeout;
+
+/// Longest wait for calls and session to end before the program does.
+const END_WAIT: Duration = Duration::from_secs(8);
+
+/// Lines read ahead of their turn; more wait in the pipe.
+const LINES: usize = 64;
+
+/// Longest line that is looked at, in bytes.
+const MAX_LINE: u64 = 1024 * 1024;
+
+fn main() -> ExitCode {
+    let args = match Args::parse() {
+        Ok(args::Parsed::Run(args)) => *args,
+        Ok(args::Parsed::Help) => {
+            print!("{}", args::HELP);
+            return ExitCode::SUCCESS;
+        }
+        Err(message) => {
+            eprintln!("ewebrtc-phone: {message}\nTry 'ewebrtc-phone --help'.");
+            return ExitCode::from(2);
+        }
+    };
+    env_logger::Builder::new().parse_filters(&log_filter()).init();
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            eprintln!("ewebrtc-phone: {error}");
+            return ExitCode::FAILURE;
+        }
+    };
+    let code = runtime.block_on(run(args));
+    // The thread that reads standard input may still wait for a line; it must not keep the program.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// Warnings of ours and nothing of the transport's crates, unless the environment asks for more.
+fn log_filter() -> String {
+    std::env::var("EWEBRTC_LOG").unwrap_or_else(|_| "warn,webrtc=off,rtc=off".into())
+}
+
+async fn run(args: Args) -> u8 {
+    let out = Output::new(args.json);
+    let mut config = PhoneConfig::new(&args.gateway);
+    config.local_media = args.local_media.clone();
+    if let Some(path) = &args.record {
+        if let Err(error) = args::empty_wav(path) {
+            eprintln!("ewebrtc-phone: --record {}: {error}", path.display());
+            return 2;
+        }
+        config.remote_media = format!("wav:{}", path.display());
+    }
+    let phone = match Phone::new(config) {
+        Ok(phone) => phone,
+        Err(error) => {
+            eprintln!("ewebrtc-phone: {error}");
+            return 2;
+        }
+    };
+    let (printer, answering) = (out.clone(), args.auto_answer.then(|| phone.clone()));
+    phone.on_any(move |event| {
+        printer.event(event);
+        if let Some(phone) = &answering {
+            answer(phone, event);
+        }
+    });
+    let mut lines = standard_input();
+    let mut signals = Signals::new();
+    let login = tokio::select! {
+        login = login(&phone, &args) => login,
+        () = signals.next() => return end(&phone).await,
+    };
+    if let Err(message) = login {
+        eprintln!("ewebrtc-phone: login failed: {message}");
+        end(&phone).await;
+        return 1;
+    }
+    let mut reading = true;
+    loop {
+        tokio::select! {
+            () = signals.next() => break,
+            line = lines.recv(), if reading => match line {
+                Some(line) => {
+                    if commands::run(&phone, &out, &line).await == Outcome::Quit {
+                        break;
+                    }
+                }
+                // With --auto-answer the program serves calls until it is told to end.
+                None if args.auto_answer => reading = false,
+                None => break,
+            },
+        }
+    }
+    end(&phone).await
+}
+
+/// Logs in with the token given, or with one from the gateway's development mode.
+async fn login(phone: &Phone, args: &Args) -> Result<(), String> {
+    let token: Secret = match &args.token {
+        Some(token) => token.clone(),
+        None => ewebrtc::dev_token(&args.gateway, &args.user, &[]).await.map_err(|e| e.to_string())?.access_token,
+    };
+    let mut options = LoginOptions::new(token);
+    options.user_id = args.associate.then(|| args.user.clone());
+    options.e911_id = args.e911.clone();
+    phone.login(options).await.map_err(|e| e.to_string())
+}
+
+fn answer(phone: &Phone, event: &Event) {
+    if event.name() == "call:incoming"
+        && let Err(error) = phone.invoke("answer", serde_json::json!({}), None)
+    {
+        log::warn!("cannot answer: {error}");
+    }
+}
+
+/// Ends calls and session, and waits for the recording to be complete.
+async fn end(phone: &Phone) -> u8 {
+    // Refused when not logged in, which is as good.
+    let _ = timeout(END_WAIT, phone.logout()).await;
+    phone.close();
+    if timeout(END_WAIT, phone.closed()).await.is_err() {
+        eprintln!("ewebrtc-phone: the phone did not close in time");
+    }
+    0
+}
+
+/// Lines of standard input, until its end.
+fn standard_input() -> mpsc::Receiver<String> {
+    let (sender, receiver) = mpsc::channel(LINES);
+    std::thread::spawn(move || {
+        let mut input = std::io::stdin().lock();
+        loop {
+            let mut line = Vec::new();
+            match input.by_ref().take(MAX_LINE).read_until(b'\n', &mut line) {
+                Ok(0) | Err(_) => return,
+                Ok(_) => {
+                    let text = String::from_utf8_lossy(&line).trim().to_owned();
+                    if sender.blocking_send(text).is_err() {
+                        return;
+                    }
+                }
+            }
+        }
+    });
+    receiver
+}
+
+/// SIGINT and SIGTERM (on other systems Ctrl-C).
+struct Signals {
+    #[cfg(unix)]
+    terminate: Option<tokio::signal::unix::Signal>,
+    #[cfg(unix)]
+    interrupt: Option<tokio::signal::unix::Signal>,
+}
+
+impl Signals {
+    fn new() -> Self {
+        #[cfg(unix)]
+        {
+            use tokio::signal::unix::{SignalKind, signal};
+            Self { terminate: signal(SignalKind::terminate()).ok(), interrupt: signal(SignalKind::interrupt()).ok() }
+        }
+        #[cfg(not(unix))]
+        Self {}
+    }
+
+    async fn next(&mut self) {
+        #[cfg(unix)]
+        {
+            async fn wait(signal: &mut Option<tokio::signal::unix::Signal>) {
+                match signal {
+                    Some(signal) => {
+                        signal.recv().await;
+                    }
+                    None => std::future::pending().await,
+                }
+            }
+            tokio::select! {
+                () = wait(&mut self.terminate) => {}
+                () = wait(&mut self.interrupt) => {}
+            }
+        }
+        #[cfg(not(unix))]
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    }
+}

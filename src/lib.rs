@@ -1,0 +1,43 @@
+//! A telephone for programs: a [`Phone`] logs in to a gateway, dials, answers and ends calls with real WebRTC media.
+//!
+//! Owns: the crate's public names. Lives on: no thread of its own. Must not import: anything but its own modules.
+//!
+//! The path of a call is walked in order through the modules: `api` (what programs see), `runtime` (one actor and one
+//! dispatcher thread per phone), `core` (what a phone is, without I/O or clock), `signal` (HTTP to the gateway), and the
+//! crates `ewebrtc_wire` (the protocol) and `ewebrtc_media` (peer connections, codecs, sources and sinks).
+//!
+//! ```no_run
+//! # async fn run() -> Result<(), ewebrtc::Error> {
+//! let gateway = ewebrtc::Gateway::start(ewebrtc::GatewayConfig::development()).await?;
+//! let phone = ewebrtc::Phone::new(ewebrtc::PhoneConfig::new(gateway.url()))?;
+//! let token = gateway.dev_token("alice").await?.access_token;
+//! phone.login(ewebrtc::LoginOptions::new(token)).await?;
+//! let call = phone.dial(ewebrtc::DialOptions::new("echo")).await?;
+//! call.connected().await?;
+//! call.hangup().await?;
+//! phone.logout().await?;
+//! # Ok(()) }
+//! ```
+
+#![warn(missing_docs)]
+
+pub mod api;
+#[doc(hidden)]
+pub mod core;
+mod audio;
+mod ffi;
+mod runtime;
+mod signal;
+
+pub use api::{
+    AnswerOptions, Call, CallInfo, CallSettings, DevToken, DialOptions, Error, Event, Events, LoginOptions, Phone, PhoneConfig,
+    Subscription, dev_token,
+};
+#[cfg(feature = "gateway")]
+pub use api::{Gateway, GatewayConfig};
+pub use ewebrtc_media::{PcmReader, PcmWriter};
+pub use ewebrtc_media::transport::{AudioCodec, IceConfig};
+pub use ewebrtc_wire::Secret;
+
+/// Version of the library, as `getVersion` answers it.
+pub const VERSION: &str = env!("CARGO_PKG_VERSION");

@@ -1,0 +1,361 @@
+//! The actor of a phone: the one owner of its core. Commands, responses, media reports and timers come in one after the
+//! other; what the core wants is carried out here.
+//!
+//! Owns: the core by value, running requests, the event numbers. Lives on: one task of the process's runtime.
+//! Must not import: `api`, `ffi`.
+
+use super::dispatcher::{Dispatcher, PublishedEvent};
+use super::legs::{LegSettings, Legs, MediaMap, Reporter, lock};
+use crate::audio::Studio;
+use crate::core::io::{Command, CoreConfig, ErrorObject, Event, Handle, Input, ItemRef, Output, Refusal, RequestId};
+use crate::core::{PhoneCore, errors};
+use crate::signal;
+use serde_json::{Map, Value};
+use std::collections::HashMap;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Arc, Mutex};
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::{Instant, SystemTime};
+use tokio::sync::{mpsc, oneshot};
+use tokio::task::AbortHandle;
+
+/// Commands that may be under way at once; a program that has more is told so. Each holds a caller, so this is the number of
+/// threads and tasks that wait, and four thousand waiting callers are a mistake.
+const MAX_COMMANDS: usize = 4096;
+
+/// Methods that are accepted however many others wait: ending must always be possible.
+const NEVER_REFUSED: [&str; 5] = ["hangup", "cancel", "reject", "logout", "endConference"];
+
+/// What a phone is made of.
+pub struct Settings {
+    /// The phone's core.
+    pub core: CoreConfig,
+    /// HTTP to its gateway.
+    pub client: signal::Client,
+    /// How its legs are made.
+    pub legs: LegSettings,
+    /// Samples per second of program PCM.
+    pub pcm_rate: u32,
+}
+
+/// Where the answer to a command goes.
+pub enum Reply {
+    /// To a thread that waits.
+    Sync(std::sync::mpsc::SyncSender<Result<Value, Refusal>>),
+    /// To a task that waits.
+    Async(oneshot::Sender<Result<Value, Refusal>>),
+}
+
+impl Reply {
+    fn send(self, result: Result<Value, Refusal>) {
+        // A caller that no longer waits has dropped its end; nothing is owed then.
+        match self {
+            Reply::Sync(sender) => drop(sender.try_send(result)),
+            Reply::Async(sender) => drop(sender.send(result)),
+        }
+    }
+}
+
+/// Told when a command finishes (`command:finished`), with the error if it failed on the way.
+pub type Finished = oneshot::Sender<Result<(), Box<ErrorObject>>>;
+
+enum Message {
+    Command { command: Command, reply: Reply, finished: Option<Finished> },
+    /// An error found above the core; it is published in order with everything else.
+    Report { error: Box<ErrorObject>, tag: Option<String> },
+    Input(Input),
+}
+
+/// State of every live item by its handle, as the last published event says; read by the public handles.
+pub type States = Arc<Mutex<HashMap<Handle, String>>>;
+
+/// The way to a phone's actor, usable from any thread.
+#[derive(Clone)]
+pub struct ActorHandle {
+    messages: mpsc::UnboundedSender<Message>,
+    waiting: Arc<AtomicUsize>,
+}
+
+/// Why a command could not even be given.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Undelivered {
+    /// The phone is closed.
+    Closed,
+    /// Too many commands are under way.
+    Busy,
+}
+
+impl ActorHandle {
+    /// Starts the actor inside `runtime`. It ends only by [`Input::Close`], which the owner of the handle must send.
+    pub fn start(
+        runtime: &tokio::runtime::Handle,
+        settings: Settings,
+        dispatcher: Dispatcher,
+        media: MediaMap,
+        states: States,
+    ) -> Self {
+        let (messages, inbox) = mpsc::unbounded_channel();
+        let waiting = Arc::new(AtomicUsize::new(0));
+        let handle = Self { messages, waiting: waiting.clone() };
+        let back = handle.messages.clone();
+        let report: Reporter = Arc::new(move |item, report| {
+            let _ = back.send(Message::Input(Input::Media { item, report }));
+        });
+        let back = handle.messages.clone();
+        runtime.spawn(async move {
+            let legs = Legs::new(settings.legs, Studio::new(settings.pcm_rate), report, media);
+            let actor = Actor {
+                core: PhoneCore::new(settings.core),
+                client: settings.client,
+                legs,
+                states,
+                dispatcher,
+                back,
+                requests: HashMap::new(),
+                finished: HashMap::new(),
+                waiting,
+                next_command: 0,
+                seq: 0,
+            };
+            actor.run(inbox).await;
+        });
+        handle
+    }
+
+    /// Gives a command. The answer comes to `reply`; `finished` is told when an accepted command finishes.
+    ///
+    /// # Errors
+    /// The phone is closed, or too many commands are under way.
+    pub fn command(&self, command: Command, reply: Reply, finished: Option<Finished>) -> Result<(), Undelivered> {
+        let ending = NEVER_REFUSED.contains(&command.method.as_str());
+        if self.waiting.load(Ordering::Relaxed) >= MAX_COMMANDS && !ending {
+            return Err(Undelivered::Busy);
+        }
+        self.waiting.fetch_add(1, Ordering::Relaxed);
+        self.messages.send(Message::Command { command, reply, finished }).map_err(|_| {
+            self.waiting.fetch_sub(1, Ordering::Relaxed);
+            Undelivered::Closed
+        })
+    }
+
+    /// Publishes an error that was found above the core.
+    pub fn report(&self, error: ErrorObject, tag: Option<String>) {
+        let _ = self.messages.send(Message::Report { error: Box::new(error), tag });
+    }
+
+    /// Tells the core what happened outside.
+    pub fn input(&self, input: Input) {
+        let _ = self.messages.send(Message::Input(input));
+    }
+}
+
+struct Actor {
+    core: PhoneCore,
+    client: signal::Client,
+    legs: Legs,
+    states: States,
+    dispatcher: Dispatcher,
+    back: mpsc::UnboundedSender<Message>,
+    requests: HashMap<RequestId, AbortHandle>,
+    finished: HashMap<String, Finished>,
+    waiting: Arc<AtomicUsize>,
+    next_command: u64,
+    seq: u64,
+}
+
+/// Separates our number of a command from the application's tag inside the tag that the core sees.
+const MARK: char = '\u{1}';
+
+impl Actor {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
+        loop {
+            let due = self.core.poll_timeout().map(tokio::time::Instant::from_std);
+            let message = tokio::select! {
+                // The actor holds a sender itself, so that this never ends before the core has closed.
+                Some(message) = inbox.recv() => Some(message),
+                () = sleep(due) => None,
+            };
+            let mut outputs = Vec::new();
+            let mut reply = None;
+            let step = catch_unwind(AssertUnwindSafe(|| reply = self.step(message, &mut outputs)));
+            if let Err(payload) = step {
+                let _ = catch_unwind(AssertUnwindSafe(|| drop(payload)));
+                log::error!("the core of a phone panicked; the phone is closed");
+                outputs = fatal();
+            }
+            if self.perform(outputs, reply).await {
+                break;
+            }
+        }
+        for (_, request) in self.requests.drain() {
+            request.abort();
+        }
+        self.dispatcher.end();
+    }
+
+    /// One turn of the core. Returns the reply that a command still waits for.
+    fn step(&mut self, message: Option<Message>, outputs: &mut Vec<Output>) -> Option<(Reply, Result<Value, Refusal>)> {
+        let now = Instant::now();
+        match message {
+            None => self.core.handle_timeout(now, outputs),
+            Some(Message::Input(input)) => {
+                if let Input::Response { id, .. } = &input {
+                    self.requests.remove(id);
+                }
+                self.core.handle(now, input, outputs);
+            }
+            Some(Message::Report { error, tag }) => outputs.push(Output::Event(error_event(&error, tag))),
+            Some(Message::Command { mut command, reply, finished }) => {
+                self.waiting.fetch_sub(1, Ordering::Relaxed);
+                self.next_command += 1;
+                let tag = format!("{MARK}{}{MARK}{}", self.next_command, command.tag.as_deref().unwrap_or_default());
+                // Without a tag of its own a command still needs ours when somebody waits for its end.
+                if command.tag.is_some() || finished.is_some() {
+                    command.tag = Some(tag.clone());
+                }
+                if let Some(finished) = finished {
+                    self.finished.insert(tag.clone(), finished);
+                }
+                let result = self.core.command(now, command, outputs);
+                if result.is_err() {
+                    self.finished.remove(&tag);
+                }
+                return Some((reply, result));
+            }
+        }
+        None
+    }
+
+    /// Carries out what the core wants. The reply goes out after the media orders and requests, so that a handle is usable
+    /// when the caller gets it, and before the events. Returns true when the phone is closed.
+    async fn perform(&mut self, outputs: Vec<Output>, reply: Option<(Reply, Result<Value, Refusal>)>) -> bool {
+        let mut events = Vec::new();
+        let mut closed = false;
+        for output in outputs {
+            match output {
+                Output::Request { id, request } => self.request(id, request),
+                Output::CancelRequest { id } => {
+                    if let Some(request) = self.requests.remove(&id) {
+                        request.abort();
+                    }
+                }
+                Output::Media { item, order } => self.legs.order(item, order),
+                Output::Event(event) => {
+                    self.note(&event);
+                    events.push(event);
+                }
+                Output::Closed => closed = true,
+            }
+        }
+        if let Some((reply, result)) = reply {
+            reply.send(result);
+        }
+        if closed {
+            self.legs.close().await;
+        }
+        let mut fits = true;
+        for event in events {
+            fits &= self.publish(event);
+        }
+        if !fits && !closed {
+            log::error!("the events of a phone are not taken; the phone is closed");
+            let _ = self.back.send(Message::Input(Input::Close));
+        }
+        closed
+    }
+
+    /// Keeps the states of live items, before anybody can ask for them.
+    fn note(&self, event: &Event) {
+        let Some(ItemRef::Call(handle) | ItemRef::Conference(handle)) = event.item else { return };
+        let mut states = lock(&self.states);
+        match event.data.get("newState").and_then(Value::as_str) {
+            Some("disconnected" | "canceled" | "rejected") => {
+                states.remove(&handle);
+            }
+            Some(state) => {
+                states.insert(handle, state.to_owned());
+            }
+            // The first events of an item come before its first change of state; later ones may follow its end.
+            None if matches!(event.name, "dialing" | "call:incoming" | "conference:invitation-received") => {
+                states.insert(handle, "created".into());
+            }
+            None => {}
+        }
+    }
+
+    fn request(&mut self, id: RequestId, request: crate::core::io::HttpRequest) {
+        let (client, back) = (self.client.clone(), self.back.clone());
+        let task = tokio::spawn(async move {
+            let result = client.send(request).await;
+            let _ = back.send(Message::Input(Input::Response { id, result }));
+        });
+        self.requests.insert(id, task.abort_handle());
+    }
+
+    fn publish(&mut self, event: Event) -> bool {
+        if event.name == "command:finished"
+            && let Some(finished) = event.tag.as_ref().and_then(|tag| self.finished.remove(tag))
+        {
+            let error = event.data.get("error").and_then(|e| serde_json::from_value(e.clone()).ok());
+            let _ = finished.send(error.map_or(Ok(()), |e: ErrorObject| Err(Box::new(e))));
+        }
+        self.seq += 1;
+        self.dispatcher.push(PublishedEvent {
+            name: event.name,
+            seq: self.seq,
+            timestamp: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            item: event.item,
+            tag: event.tag.and_then(|tag| application_tag(&tag)),
+            data: restore_tags(event.data),
+        })
+    }
+}
+
+/// The event `error`.
+fn error_event(error: &ErrorObject, tag: Option<String>) -> Event {
+    let data = match serde_json::to_value(error) {
+        Ok(Value::Object(data)) => data,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    Event { name: "error", item: None, tag, data }
+}
+
+/// What is left to say when the core has panicked: the phone is lost, the host is not.
+fn fatal() -> Vec<Output> {
+    let error = errors::sdk("0000", Some("the phone failed inside and is closed".into()));
+    let closed = Event { name: "phone:closed", item: None, tag: None, data: Map::new() };
+    vec![Output::Event(error_event(&error, None)), Output::Event(closed), Output::Closed]
+}
+
+/// The application's tag inside the one that the core sees.
+fn application_tag(tag: &str) -> Option<String> {
+    match tag.strip_prefix(MARK).and_then(|rest| rest.split_once(MARK)) {
+        Some((_, own)) => (!own.is_empty()).then(|| own.to_owned()),
+        None => Some(tag.to_owned()),
+    }
+}
+
+/// `tag` is a member of the event itself; a copy among the properties would show our own form of it.
+fn restore_tags(mut data: Map<String, Value>) -> Map<String, Value> {
+    data.remove("tag");
+    data
+}
+
+async fn sleep(due: Option<tokio::time::Instant>) {
+    match due {
+        Some(due) => tokio::time::sleep_until(due).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::application_tag;
+
+    #[test]
+    fn the_application_sees_its_own_tag() {
+        assert_eq!(application_tag("\u{1}7\u{1}c1").as_deref(), Some("c1"));
+        assert_eq!(application_tag("\u{1}7\u{1}"), None);
+        assert_eq!(application_tag("plain").as_deref(), Some("plain"));
+    }
+}

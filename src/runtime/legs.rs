@@ -1,0 +1,233 @@
+//! The media legs of one phone: one task per item carries out its orders in order and reports back.
+//!
+//! Owns: the running legs, the program-PCM ends. Lives on: [`Legs`] on the phone's actor, the leg tasks on the process's
+//! runtime. Must not import: `core`'s machines, `api`, `signal`, `dispatcher`.
+
+use crate::audio::{PcmEnds, Studio};
+use crate::core::io::{Handle, MediaFailure, MediaOrder, MediaReport};
+use crate::core::media_target::{LocalMedia, RemoteMedia};
+use ewebrtc_media::transport::{AudioCodec, IceConfig};
+use ewebrtc_media::{AudioSink, AudioSource, Leg, LegConfig, LegEvent, LegStats, MediaError};
+use std::collections::HashMap;
+use std::future::Future;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+/// Longest wait for the legs of a phone that closes; each needs a fraction of it.
+const CLOSE_WAIT: Duration = Duration::from_secs(3);
+
+/// What the rest of the process may ask of an item's media: the program-PCM ends and the running leg.
+#[derive(Default)]
+pub struct ItemMedia {
+    /// Program PCM, until taken.
+    pub pcm: PcmEnds,
+    /// The leg, once it exists.
+    pub leg: Option<Leg>,
+}
+
+/// The media of all items of a phone, shared with its public handle.
+pub type MediaMap = Arc<Mutex<HashMap<Handle, ItemMedia>>>;
+
+/// How legs are made.
+#[derive(Clone)]
+pub struct LegSettings {
+    /// ICE servers, policy and addresses.
+    pub ice: IceConfig,
+    /// Audio codecs in order of preference.
+    pub audio_codecs: Vec<AudioCodec>,
+}
+
+/// Where reports go: back into the actor.
+pub type Reporter = Arc<dyn Fn(Handle, MediaReport) + Send + Sync>;
+
+struct Running {
+    orders: mpsc::UnboundedSender<MediaOrder>,
+    closing: watch::Sender<bool>,
+}
+
+/// The media legs of one phone.
+pub struct Legs {
+    settings: LegSettings,
+    studio: Studio,
+    report: Reporter,
+    running: HashMap<Handle, Running>,
+    tasks: JoinSet<()>,
+    map: MediaMap,
+}
+
+enum First {
+    Offer,
+    Answer(String),
+}
+
+impl Legs {
+    /// No legs yet. Must be called, and used, inside the process's runtime.
+    pub fn new(settings: LegSettings, studio: Studio, report: Reporter, map: MediaMap) -> Self {
+        Self { settings, studio, report, running: HashMap::new(), tasks: JoinSet::new(), map }
+    }
+
+    /// Carries out an order of the core, or queues it behind earlier ones of the same item.
+    pub fn order(&mut self, item: Handle, order: MediaOrder) {
+        while self.tasks.try_join_next().is_some() {}
+        match order {
+            MediaOrder::Offer { local, remote } => self.start(item, First::Offer, &local, &remote),
+            MediaOrder::Answer { offer, local, remote } => self.start(item, First::Answer(offer), &local, &remote),
+            MediaOrder::Close => {
+                if let Some(running) = self.running.remove(&item) {
+                    running.closing.send_replace(true);
+                }
+                lock(&self.map).remove(&item);
+            }
+            later @ (MediaOrder::ApplyAnswer { .. } | MediaOrder::Activate | MediaOrder::Mute(_)) => {
+                if let Some(running) = self.running.get(&item) {
+                    let _ = running.orders.send(later);
+                }
+            }
+        }
+    }
+
+    /// Ends all legs and waits until their recordings are complete, at most [`CLOSE_WAIT`].
+    pub async fn close(&mut self) {
+        for (_, running) in self.running.drain() {
+            running.closing.send_replace(true);
+        }
+        lock(&self.map).clear();
+        let all = async { while self.tasks.join_next().await.is_some() {} };
+        if tokio::time::timeout(CLOSE_WAIT, all).await.is_err() {
+            log::warn!("a media leg did not end within {} s", CLOSE_WAIT.as_secs());
+            self.tasks.abort_all();
+        }
+    }
+
+    fn start(&mut self, item: Handle, first: First, local: &str, remote: &str) {
+        let (Ok(local), Ok(remote)) = (LocalMedia::parse(local), RemoteMedia::parse(remote)) else {
+            let text = "a media target that the core let through is not understood".to_owned();
+            return (self.report)(item, MediaReport::Failed { kind: MediaFailure::Denied, text });
+        };
+        let (source, sink, pcm) = match self.studio.open(&local, &remote) {
+            Ok(opened) => opened,
+            Err(error) => return (self.report)(item, failed(&error)),
+        };
+        lock(&self.map).insert(item, ItemMedia { pcm, leg: None });
+        // Unbounded is bounded here: the core gives an item a handful of orders in its whole life.
+        let (orders, queue) = mpsc::unbounded_channel();
+        let (closing, closed) = watch::channel(false);
+        let worker =
+            Worker { item, report: self.report.clone(), map: self.map.clone(), queue, closed, settings: self.settings.clone() };
+        self.tasks.spawn(worker.run(first, source, sink));
+        self.running.insert(item, Running { orders, closing });
+    }
+}
+
+/// Numbers about the leg of an item; `None` without a leg.
+pub fn stats(map: &MediaMap, item: Handle) -> Option<LegStats> {
+    let leg = lock(map).get(&item)?.leg.clone()?;
+    Some(leg.stats())
+}
+
+/// Locks a mutex whose data is whole at every step, so that a panic elsewhere does not matter.
+pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn failed(error: &MediaError) -> MediaReport {
+    let kind = match error {
+        MediaError::Source(_) => MediaFailure::Denied,
+        MediaError::Sdp(_) | MediaError::Transport(_) | MediaError::Closed | MediaError::Timeout(_) => MediaFailure::Internal,
+    };
+    MediaReport::Failed { kind, text: error.to_string() }
+}
+
+/// The task of one leg.
+struct Worker {
+    item: Handle,
+    report: Reporter,
+    map: MediaMap,
+    queue: mpsc::UnboundedReceiver<MediaOrder>,
+    closed: watch::Receiver<bool>,
+    settings: LegSettings,
+}
+
+impl Worker {
+    async fn run(mut self, first: First, source: AudioSource, sink: AudioSink) {
+        let config = LegConfig {
+            ice: self.settings.ice.clone(),
+            audio_codecs: self.settings.audio_codecs.clone(),
+            source,
+            sink,
+            ..LegConfig::default()
+        };
+        let (report, item) = (self.report.clone(), self.item);
+        let news = move |event: LegEvent| match event {
+            LegEvent::TransportConnected => {}
+            LegEvent::FirstAudio => report(item, MediaReport::FirstAudio),
+            LegEvent::Interrupted => report(item, MediaReport::Interrupted),
+            LegEvent::Recovered => report(item, MediaReport::Recovered),
+            LegEvent::Failed(text) => report(item, MediaReport::Lost { text }),
+        };
+        let leg = match self.unless_closed(Leg::new(config, news)).await {
+            Some(Ok(leg)) => leg,
+            Some(Err(error)) => return self.tell(failed(&error)),
+            None => return,
+        };
+        if let Some(media) = lock(&self.map).get_mut(&self.item) {
+            media.leg = Some(leg.clone());
+        }
+        self.serve(&leg, first).await;
+        leg.close().await;
+    }
+
+    async fn serve(&mut self, leg: &Leg, first: First) {
+        let description = match &first {
+            First::Offer => self.unless_closed(leg.create_offer()).await,
+            First::Answer(offer) => self.unless_closed(leg.answer_offer(offer)).await,
+        };
+        match description {
+            Some(Ok(sdp)) => self.tell(MediaReport::LocalDescription { sdp }),
+            Some(Err(error)) => self.tell(failed(&error)),
+            None => return,
+        }
+        while let Some(order) = self.next_order().await {
+            match order {
+                MediaOrder::ApplyAnswer { sdp } => match self.unless_closed(leg.apply_answer(&sdp)).await {
+                    Some(Ok(())) => self.tell(MediaReport::Applied),
+                    Some(Err(error)) => self.tell(failed(&error)),
+                    None => return,
+                },
+                MediaOrder::Activate => leg.activate(),
+                MediaOrder::Mute(muted) => leg.set_muted(muted),
+                MediaOrder::Offer { .. } | MediaOrder::Answer { .. } | MediaOrder::Close => {}
+            }
+        }
+    }
+
+    fn tell(&self, report: MediaReport) {
+        (self.report)(self.item, report);
+    }
+
+    /// The next order; `None` when the leg is to end.
+    async fn next_order(&mut self) -> Option<MediaOrder> {
+        tokio::select! {
+            biased;
+            () = ended(&mut self.closed) => None,
+            order = self.queue.recv() => order,
+        }
+    }
+
+    /// The outcome of `work`; `None` when the leg is to end before that.
+    async fn unless_closed<T>(&mut self, work: impl Future<Output = T>) -> Option<T> {
+        tokio::select! {
+            biased;
+            () = ended(&mut self.closed) => None,
+            result = work => Some(result),
+        }
+    }
+}
+
+/// Completes when the leg is to end.
+async fn ended(closed: &mut watch::Receiver<bool>) {
+    // An error means that the phone is gone, which ends the leg as well.
+    let _ = closed.wait_for(|closed| *closed).await;
+}

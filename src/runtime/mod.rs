@@ -1,0 +1,37 @@
+//! What makes a phone run: the process's runtime, one actor per phone, its event queue and dispatcher thread, its media legs.
+//!
+//! Owns: the shared tokio runtime. Lives on: see each file. Must not import: `api`, `ffi`.
+
+mod actor;
+mod dispatcher;
+mod legs;
+
+pub use actor::{ActorHandle, Finished, Reply, Settings, States, Undelivered};
+pub use dispatcher::{Dispatcher, Handler, PublishedEvent};
+pub use legs::{LegSettings, MediaMap, lock, stats};
+
+use once_cell::sync::OnceCell;
+use std::io;
+use tokio::runtime::{Builder, Handle, Runtime};
+
+/// Worker threads of the process's runtime: signalling and packet drivers of hundreds of calls fit on a few.
+const WORKERS: std::ops::RangeInclusive<usize> = 2..=4;
+
+static RUNTIME: OnceCell<Runtime> = OnceCell::new();
+
+/// The runtime that drives every phone of the process; it starts with the first one and never ends.
+///
+/// # Errors
+/// The operating system gives no threads.
+pub fn shared() -> io::Result<Handle> {
+    RUNTIME
+        .get_or_try_init(|| {
+            let cores = std::thread::available_parallelism().map_or(2, usize::from);
+            Builder::new_multi_thread()
+                .worker_threads(cores.clamp(*WORKERS.start(), *WORKERS.end()))
+                .thread_name("ewebrtc")
+                .enable_all()
+                .build()
+        })
+        .map(|runtime| runtime.handle().clone())
+}

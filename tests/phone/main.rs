@@ -1,0 +1,10 @@
+//! The phone over real sockets: calls, refusals, faults of the network and of the gateway, and the program `ewebrtc-phone`.
+//!
+//! Owns: what all of them share. Uses the library's public interface only. Every wait has a deadline.
+
+mod calls;
+mod faults;
+mod party;
+mod program;
+mod sessions;
+mod stub;

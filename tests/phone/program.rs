@@ -1,0 +1,209 @@
+//! The program `ewebrtc-phone`, as a person and as a script use it.
+//!
+//! Owns: processes; every one is killed when its test ends. Must not import: anything but the party.
+
+use crate::party::{PATIENCE, gateway};
+use serde_json::{Value, json};
+use std::io::{BufRead as _, BufReader, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+struct Program {
+    child: Child,
+    lines: mpsc::Receiver<String>,
+    seen: Vec<Value>,
+}
+
+impl Program {
+    fn start(gateway: &str, user: &str, more: &[&str]) -> Self {
+        let mut child = Command::new(env!("CARGO_BIN_EXE_ewebrtc-phone"))
+            .args(["--gateway", gateway, "--user", user])
+            .args(more)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let out = child.stdout.take().expect("piped");
+        let (sender, lines) = mpsc::channel();
+        std::thread::spawn(move || {
+            for line in BufReader::new(out).lines().map_while(Result::ok) {
+                if sender.send(line).is_err() {
+                    return;
+                }
+            }
+        });
+        Self { child, lines, seen: Vec::new() }
+    }
+
+    fn say(&mut self, line: &str) {
+        writeln!(self.child.stdin.as_mut().expect("piped"), "{line}").expect("the program reads");
+    }
+
+    /// Waits for a JSON line that fits.
+    fn until(&mut self, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no {what}; seen: {:#?}", self.seen));
+            let value: Value = serde_json::from_str(&line).unwrap_or_else(|e| panic!("no JSON: {line}: {e}"));
+            self.seen.push(value.clone());
+            if fits(&value) {
+                return value;
+            }
+        }
+    }
+
+    fn event(&mut self, name: &str) -> Value {
+        self.until(name, |v| v["event"] == name)
+    }
+
+    fn outcome(&mut self, id: &str) -> Value {
+        self.until(id, |v| v.get("event").is_none() && v["id"] == id)
+    }
+
+    fn signal(&self, name: &str) {
+        let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
+        assert!(status.success());
+    }
+
+    fn end(&mut self) -> ExitStatus {
+        let deadline = Instant::now() + PATIENCE;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait().expect("a child") {
+                return status;
+            }
+            std::thread::sleep(Duration::from_millis(20));
+        }
+        panic!("the program does not end; seen: {:#?}", self.seen);
+    }
+}
+
+impl Drop for Program {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn folder(name: &str) -> PathBuf {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    std::fs::create_dir_all(&folder).expect("a folder");
+    folder
+}
+
+/// Samples of a finished recording.
+fn samples(path: &Path) -> Vec<i16> {
+    let mut reader = hound::WavReader::open(path).expect("a valid WAV file");
+    let spec = reader.spec();
+    assert_eq!((spec.channels, spec.bits_per_sample), (1, 16));
+    reader.samples::<i16>().collect::<Result<_, _>>().expect("whole samples")
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_programs_call_each_other_and_record_what_is_heard() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    let recording = folder("programs").join("bob.wav");
+    let file = recording.to_str().expect("text").to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut bob = Program::start(&url, "bob", &["--auto-answer", "--record", &file, "--json"]);
+        bob.event("session:ready");
+        let mut alice = Program::start(&url, "alice", &["--play", "tone:440", "--json"]);
+        // Read before the session is ready; it waits for it.
+        alice.say(r#"{"id":"c1","method":"dial","options":{"destination":"bob","mediaType":"audio"}}"#);
+        assert_eq!(alice.outcome("c1"), json!({"id": "c1", "method": "dial", "result": null}));
+        let connected = alice.event("call:connected");
+        assert_eq!(connected["to"], "bob");
+        bob.event("media:established");
+        assert!(alice.seen.iter().any(|v| v["event"] == "dialing" && v["tag"] == "c1"), "{:#?}", alice.seen);
+        alice.say(r#"{"id":"c2","method":"getCalls"}"#);
+        assert_eq!(alice.outcome("c2")["result"][0]["state"], "connected");
+        std::thread::sleep(Duration::from_millis(1500));
+        alice.say(r#"{"id":"c3","method":"hangup"}"#);
+        alice.event("call:disconnected");
+        bob.event("call:disconnected");
+        // A second call is appended; the program ends within it.
+        alice.say("dial bob");
+        bob.event("media:established");
+        std::thread::sleep(Duration::from_millis(1000));
+        bob.signal("-TERM");
+        assert_eq!(bob.end().code(), Some(0));
+        alice.event("call:disconnected");
+        alice.say("quit");
+        assert_eq!(alice.end().code(), Some(0));
+    })
+    .await
+    .expect("the programs behave");
+    let heard = samples(&recording);
+    let seconds = heard.len() as f64 / 48_000.0;
+    assert!((2.3..=4.5).contains(&seconds), "{seconds} s were recorded");
+    let level = ewebrtc_media::analysis::tone_level(&heard[24_000..48_000], 48_000, 440.0);
+    assert!(level > 0.02, "440 Hz at {level}");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn commands_have_exactly_one_outcome_and_nothing_ends_the_program() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut alice = Program::start(&url, "alice", &["--json"]);
+        for line in ["", "nonsense", "{", "{}", r#"{"id":1,"method":7}"#, "[1]", "help", "\u{fffd}", "dial", "hangup"] {
+            alice.say(line);
+        }
+        alice.say(r#"{"id":"a","method":"hangup"}"#);
+        let refused = alice.outcome("a");
+        assert_eq!(refused["error"]["ErrorCode"], "2402");
+        alice.say(r#"{"id":"b","method":"fly"}"#);
+        assert!(alice.outcome("b")["error"]["ErrorCode"].is_string());
+        alice.say(r#"{"id":"c","method":"getVersion"}"#);
+        assert_eq!(alice.outcome("c")["result"], ewebrtc::VERSION);
+        alice.say(r#"{"id":"d","method":"on","options":{"event":"no:event"}}"#);
+        assert_eq!(alice.outcome("d")["error"]["ErrorCode"], "4902");
+        alice.say(r#"{"id":"e","method":"isCallInProgress"}"#);
+        assert_eq!(alice.outcome("e")["result"], false);
+        alice.say(r#"{"id":"f","method":"dial","options":{"destination":""}}"#);
+        assert_eq!(alice.outcome("f")["error"]["ErrorCode"], "2211");
+        assert!(alice.seen.iter().any(|v| v["event"] == "error" && v["tag"] == "f" && v["ErrorCode"] == "2211"));
+        for id in ["a", "b", "c", "d", "e", "f"] {
+            let outcomes = alice.seen.iter().filter(|v| v.get("event").is_none() && v["id"] == id).count();
+            assert_eq!(outcomes, 1, "{id}");
+        }
+        drop(alice.child.stdin.take());
+        assert_eq!(alice.end().code(), Some(0));
+    })
+    .await
+    .expect("the program behaves");
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_exit_status_tells_what_went_wrong() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut wrong = Program::start(&url, "alice", &["--token", "wrong", "--json"]);
+        assert_eq!(wrong.event("error")["ErrorCode"], "1711");
+        assert_eq!(wrong.end().code(), Some(1));
+        let mut nowhere = Program::start("http://127.0.0.1:9", "alice", &[]);
+        assert_eq!(nowhere.end().code(), Some(1));
+        let mut bad = Program::start(&url, "alice", &["--frobnicate"]);
+        assert_eq!(bad.end().code(), Some(2));
+        let mut scheme = Program::start("ftp://nowhere", "alice", &[]);
+        assert_eq!(scheme.end().code(), Some(2));
+        let mut file = Program::start(&url, "alice", &["--record", "/does/not/exist/x.wav"]);
+        assert_eq!(file.end().code(), Some(2));
+        // SIGINT while nothing happens, and the recording of no call is a valid file.
+        let recording = folder("programs").join("none.wav");
+        let mut idle = Program::start(&url, "alice", &["--json", "--record", recording.to_str().expect("text")]);
+        idle.event("session:ready");
+        idle.signal("-INT");
+        assert_eq!(idle.end().code(), Some(0));
+        assert!(samples(&recording).is_empty());
+    })
+    .await
+    .expect("the program behaves");
+    gateway.stop().await;
+}

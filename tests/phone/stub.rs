@@ -1,0 +1,144 @@
+//! A wire between phone and gateway that can be broken in every way a network breaks.
+//!
+//! Owns: [`Wire`]. Lives on: tasks of the test's runtime. Must not import: other tests.
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, TcpStream};
+use tokio::task::JoinHandle;
+
+/// What the wire does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Mode {
+    /// Passes everything on.
+    Pass,
+    /// Nothing listens.
+    Refuse,
+    /// Accepts and resets at once.
+    Reset,
+    /// Accepts, reads and never answers.
+    Hang,
+    /// Answers with something that is no HTTP.
+    Garbage,
+    /// Answers every request with this status and no body.
+    Status(u16),
+    /// Answers every request with an endless body.
+    Endless,
+}
+
+struct State {
+    mode: Mode,
+    target: String,
+    connections: Vec<JoinHandle<()>>,
+}
+
+/// A TCP relay on a port of its own.
+pub struct Wire {
+    address: SocketAddr,
+    state: Arc<Mutex<State>>,
+    accepting: Mutex<Option<JoinHandle<()>>>,
+}
+
+impl Wire {
+    /// A wire to the gateway at this URL.
+    pub async fn to(url: &str) -> Self {
+        let target = url.trim_start_matches("http://").to_owned();
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let state = Arc::new(Mutex::new(State { mode: Mode::Pass, target, connections: Vec::new() }));
+        let wire = Self { address, state, accepting: Mutex::new(None) };
+        wire.accept(listener);
+        wire
+    }
+
+    /// Where the phone connects to.
+    pub fn url(&self) -> String {
+        format!("http://{}", self.address)
+    }
+
+    /// Where the phone connects to, as if TLS were spoken there.
+    pub fn tls_url(&self) -> String {
+        format!("https://{}", self.address)
+    }
+
+    /// Changes what the wire does; running connections are cut.
+    pub async fn set(&self, mode: Mode) {
+        let was = {
+            let mut state = self.state.lock().expect("whole");
+            state.connections.drain(..).for_each(|c| c.abort());
+            std::mem::replace(&mut state.mode, mode)
+        };
+        if mode == Mode::Refuse {
+            if let Some(task) = self.accepting.lock().expect("whole").take() {
+                task.abort();
+            }
+        } else if was == Mode::Refuse {
+            let listener = TcpListener::bind(self.address).await.expect("the same port again");
+            self.accept(listener);
+        }
+    }
+
+    /// From now on leads to another gateway.
+    pub async fn lead_to(&self, url: &str) {
+        self.state.lock().expect("whole").target = url.trim_start_matches("http://").to_owned();
+        self.set(Mode::Pass).await;
+    }
+
+    fn accept(&self, listener: TcpListener) {
+        let state = self.state.clone();
+        let task = tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let mut guard = state.lock().expect("whole");
+                let (mode, target) = (guard.mode, guard.target.clone());
+                guard.connections.retain(|c| !c.is_finished());
+                guard.connections.push(tokio::spawn(serve(stream, mode, target)));
+            }
+        });
+        *self.accepting.lock().expect("whole") = Some(task);
+    }
+}
+
+impl Drop for Wire {
+    fn drop(&mut self) {
+        if let Some(task) = self.accepting.lock().expect("whole").take() {
+            task.abort();
+        }
+        self.state.lock().expect("whole").connections.drain(..).for_each(|c| c.abort());
+    }
+}
+
+async fn serve(mut stream: TcpStream, mode: Mode, target: String) {
+    match mode {
+        Mode::Pass => {
+            if let Ok(mut gateway) = TcpStream::connect(&target).await {
+                let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
+            }
+        }
+        Mode::Refuse => {}
+        Mode::Reset => {
+            // Linger 0 makes the close a reset.
+            let _ = stream.set_zero_linger();
+        }
+        Mode::Hang => {
+            let mut sink = [0u8; 4096];
+            while matches!(stream.read(&mut sink).await, Ok(n) if n > 0) {}
+        }
+        Mode::Garbage => answer(&mut stream, b"\x16\x03 this is no HTTP\r\n\r\n").await,
+        Mode::Status(status) => {
+            let text = format!("HTTP/1.1 {status} Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
+            answer(&mut stream, text.as_bytes()).await;
+        }
+        Mode::Endless => {
+            answer(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n").await;
+            let chunk = vec![b'x'; 65_536];
+            while stream.write_all(&chunk).await.is_ok() {}
+        }
+    }
+}
+
+async fn answer(stream: &mut TcpStream, text: &[u8]) {
+    let mut request = [0u8; 4096];
+    let _ = stream.read(&mut request).await;
+    let _ = stream.write_all(text).await;
+}
