@@ -39,6 +39,12 @@ enum Wish {
     Run(Box<GatewayConfig>),
 }
 
+/// The number after an option; lexopt's own errors do not say after which.
+fn number(parser: &mut lexopt::Parser, option: &str) -> Result<u64, lexopt::Error> {
+    let text = parser.value()?.to_string_lossy().into_owned();
+    text.parse().map_err(|_| format!("{option} wants a number of seconds, not {text:?}").into())
+}
+
 fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::Error> {
     use lexopt::prelude::{Long, Short, ValueExt};
     let mut config = GatewayConfig { listen: "127.0.0.1:8080".into(), ..GatewayConfig::default() };
@@ -49,10 +55,10 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::
             Long("dev") => config.dev = true,
             Long("listen") => config.listen = parser.value()?.string()?,
             Long("domain") => config.domain = parser.value()?.string()?,
-            Long("session-seconds") => config.session_seconds = parser.value()?.parse()?,
-            Long("ring-seconds") => config.ring_seconds = parser.value()?.parse()?,
-            Long("poll-seconds") => config.poll_seconds = parser.value()?.parse()?,
-            Long("lost-seconds") => config.lost_seconds = parser.value()?.parse()?,
+            Long("session-seconds") => config.session_seconds = number(&mut parser, "--session-seconds")?,
+            Long("ring-seconds") => config.ring_seconds = number(&mut parser, "--ring-seconds")?,
+            Long("poll-seconds") => config.poll_seconds = number(&mut parser, "--poll-seconds")?,
+            Long("lost-seconds") => config.lost_seconds = number(&mut parser, "--lost-seconds")?,
             other => return Err(other.unexpected()),
         }
     }

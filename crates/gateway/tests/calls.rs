@@ -129,11 +129,8 @@ async fn logout_tells_the_peer() {
     let s = Server::start().await;
     let (alice, bob) = (s.login("alice").await, s.login("bob").await);
     let (out, _) = alice.connect(&bob, "bob").await;
-    let poll = bob.poll_raw("");
-    let logout = async {
-        tokio::time::sleep(Duration::from_millis(50)).await;
-        bob.send("DELETE", "", &[("x-e911Id", "undefined")], None).await
-    };
+    let poll = bob.waiting_poll("").await;
+    let logout = bob.send("DELETE", "", &[("x-e911Id", "undefined")], None);
     let (poll, logout) = tokio::join!(poll, logout);
     assert_eq!((poll.status, logout.status), (204, 204));
     assert_eq!(alice.ended(&out).await.as_deref(), Some("Session ended"));

@@ -173,6 +173,18 @@ impl Phone<'_> {
         self.server.send("GET", &self.path(&format!("/events{query}")), &headers, None).await
     }
 
+    /// A poll that is surely waiting at the gateway: of two, the older is answered 204 when the newer one waits.
+    pub async fn waiting_poll<'a>(&'a self, query: &'a str) -> Pin<Box<dyn Future<Output = Reply> + 'a>> {
+        let mut first: Pin<Box<dyn Future<Output = Reply>>> = Box::pin(self.poll_raw(query));
+        let mut second: Pin<Box<dyn Future<Output = Reply>>> = Box::pin(self.poll_raw(query));
+        let (reply, waiting) = tokio::select! {
+            reply = first.as_mut() => (reply, second),
+            reply = second.as_mut() => (reply, first),
+        };
+        assert_eq!(reply.status, 204, "{reply:?}");
+        waiting
+    }
+
     /// Polls until there are events.
     pub async fn poll(&self, query: &str) -> Vec<NumberedEvent> {
         let wait = async {
