@@ -5,6 +5,7 @@
 //! is not like the speech (below 0.9). Uses the library's public interface, and the media crate only to measure.
 
 use ewebrtc::{DialOptions, Event, Events, Gateway, GatewayConfig, LoginOptions, Phone, PhoneConfig};
+use ewebrtc_media::LegStats;
 use ewebrtc_media::analysis::{read_wav, rms, similarity};
 use ewebrtc_media::resample::resample_all;
 use std::fs::File;
@@ -43,7 +44,10 @@ async fn main() -> ExitCode {
                 figures.similarity
             );
             if figures.similarity < ALIKE {
-                eprintln!("demo: the recording is not like the speech: similarity below {ALIKE}");
+                eprintln!(
+                    "demo: the recording is not like the speech: similarity below {ALIKE}; Bob's leg: {:?}",
+                    figures.leg
+                );
                 return ExitCode::FAILURE;
             }
             ExitCode::SUCCESS
@@ -65,6 +69,8 @@ struct Figures {
     speech: Duration,
     /// Likeness of the recording to the speech, 0 to 1.
     similarity: f64,
+    /// What Bob's end of the media went through, to explain a bad likeness.
+    leg: Option<LegStats>,
 }
 
 async fn run() -> Result<Figures, Failure> {
@@ -82,17 +88,21 @@ async fn run() -> Result<Figures, Failure> {
 
     let dialled = Instant::now();
     let call = alice.phone.dial(DialOptions::new("bob")).await?;
-    bob.until("call:incoming").await?;
+    let incoming = bob.until("call:incoming").await?;
+    let at_bob = incoming.call().map(|handle| bob.phone.call(handle));
     let answered = tokio::spawn({
         let bob = bob.phone.clone();
         async move { bob.answer(Default::default()).await }
     });
-    let connected = alice.until("call:connected").await?;
-    let media = bob.until("media:established").await?;
+    alice.until("call:connected").await?;
+    let connected = alice.moment("call:connected");
+    bob.until("media:established").await?;
+    let media = bob.moment("media:established");
     answered.await??;
 
     // The file plays once from the connection on; half a second more lets the last words travel.
     tokio::time::sleep_until((connected + speech_length + Duration::from_millis(500)).into()).await;
+    let leg = at_bob.and_then(|call| call.stats());
     call.hangup().await?;
     bob.until("call:disconnected").await?;
 
@@ -108,6 +118,7 @@ async fn run() -> Result<Figures, Failure> {
         media: media - dialled,
         speech: spoken(&heard, heard_rate),
         similarity: similarity(&speech, &heard, heard_rate),
+        leg,
     })
 }
 
@@ -148,8 +159,8 @@ impl Party {
         Ok(Self { name, phone, events, times })
     }
 
-    /// Waits for the next event of this name; gives the moment when it was first seen.
-    async fn until(&mut self, wanted: &str) -> Result<Instant, Failure> {
+    /// Waits for the next event of this name.
+    async fn until(&mut self, wanted: &str) -> Result<Event, Failure> {
         let deadline = tokio::time::Instant::now() + PATIENCE;
         loop {
             let event = tokio::time::timeout_at(deadline, self.events.next())
@@ -157,13 +168,18 @@ impl Party {
                 .map_err(|_| format!("{}: no {wanted} within {} s", self.name, PATIENCE.as_secs()))?
                 .ok_or_else(|| format!("{}: the phone closed before {wanted}", self.name))?;
             if event.name() == wanted {
-                let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
-                return Ok(times.iter().find(|(name, _)| *name == wanted).map_or_else(Instant::now, |(_, time)| *time));
+                return Ok(event);
             }
             if event.name() == "error" || event.name() == "call:rejected" || event.name() == "call:disconnected" {
                 return Err(format!("{}: {} while waiting for {wanted}", self.name, describe(&event)).into());
             }
         }
+    }
+
+    /// When the first event of this name was delivered.
+    fn moment(&self, wanted: &str) -> Instant {
+        let times = self.times.lock().unwrap_or_else(PoisonError::into_inner);
+        times.iter().find(|(name, _)| *name == wanted).map_or_else(Instant::now, |(_, time)| *time)
     }
 
     /// Logs out and closes the phone; its recording is complete then.
