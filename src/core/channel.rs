@@ -23,6 +23,10 @@ const QUICK: Duration = Duration::from_millis(500);
 /// Wait before the next poll of a gateway that does not hold polls.
 const SLOW_POLL: Duration = Duration::from_millis(500);
 
+/// A poll that is in flight for so long after a failure is probably being held by a gateway that is there again: then a
+/// refresh, which is answered at once, makes sure. Longer than gateways hold their errors (D-39).
+const PROBE_AFTER: Duration = Duration::from_millis(1500);
+
 /// What is known about event numbers.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Numbering {
@@ -43,6 +47,8 @@ pub(super) struct Channel {
     replaced: Option<RequestId>,
     /// When the next poll is due, while none is in flight.
     pub(super) next_at: Option<Instant>,
+    /// When to find out whether the gateway is there again, while a poll is in flight after a failure.
+    pub(super) probe_at: Option<Instant>,
     /// The running series of failures.
     pub(super) series: Series,
     numbering: Numbering,
@@ -59,6 +65,7 @@ impl Channel {
             poll: None,
             replaced: None,
             next_at: None,
+            probe_at: None,
             series: Series::default(),
             numbering: Numbering::Unanswered,
             quick: 0,
@@ -85,11 +92,26 @@ impl Channel {
     pub(super) fn sent(&mut self, id: RequestId, now: Instant) {
         self.poll = Some((id, now));
         self.next_at = None;
+        self.probe_at = self.is_cut_off().then_some(now + PROBE_AFTER);
+    }
+
+    /// The gateway was reported unreachable, and nothing but that.
+    pub(super) fn is_cut_off(&self) -> bool {
+        self.series.unreachable && !self.series.error
+    }
+
+    /// Events have numbers, so that none is lost or doubled when a poll is given up.
+    pub(super) fn has_numbers(&self) -> bool {
+        match self.numbering {
+            Numbering::Asked(n) => n > 0,
+            Numbering::Unanswered | Numbering::Plain => false,
+        }
     }
 
     /// The poll in flight is being replaced by a new one.
     pub(super) fn replace(&mut self) -> Option<RequestId> {
         let (id, _) = self.poll.take()?;
+        self.probe_at = None;
         self.replaced = Some(id);
         Some(id)
     }
@@ -105,6 +127,7 @@ impl Channel {
 
     /// The poll in flight is over; returns how long it took.
     pub(super) fn ended_poll(&mut self, now: Instant) -> Duration {
+        self.probe_at = None;
         self.poll.take().map_or(Duration::ZERO, |(_, sent)| now.saturating_duration_since(sent))
     }
 

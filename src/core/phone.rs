@@ -147,7 +147,7 @@ impl PhoneCore {
             Life::Closed => return None,
         };
         let graces = self.slots.iter().filter_map(|call| call.grace());
-        graces.chain(life).chain(self.session.refresh_at).chain(self.channel.next_at).min()
+        graces.chain(life).chain(self.session.refresh_at).chain(self.channel.next_at).chain(self.channel.probe_at).min()
     }
 
     /// Runs every timer that is due.
@@ -168,6 +168,12 @@ impl PhoneCore {
         }
         if self.channel.next_at.is_some_and(|at| at <= now) {
             self.poll(&mut t);
+        }
+        if self.channel.probe_at.is_some_and(|at| at <= now) {
+            self.channel.probe_at = None;
+            if !self.session.refreshing {
+                self.refresh(&mut t);
+            }
         }
         self.check_closed(&mut t);
     }

@@ -197,8 +197,18 @@ impl PhoneCore {
                     self.session.lifetime = lifetime;
                 }
                 self.session.refresh_at = Some(t.now + refresh_period(self.session.lifetime));
-                if self.session.series.recover() && !self.channel.series.unreachable {
+                // The answer to a refresh shows that the gateway is there again, long before a held poll is answered.
+                let cut_off = self.channel.is_cut_off() && self.channel.is_polling();
+                let told = self.session.series.recover();
+                if cut_off {
+                    self.channel.series.recover();
+                }
+                if cut_off || (told && !self.channel.series.unreachable) {
                     t.event(events::session("gateway:reachable", self.session.id.as_deref(), None));
+                }
+                if cut_off && self.channel.has_numbers() {
+                    // The poll in flight may have been sent into the void.
+                    self.renew_poll(t);
                 }
             }
             Err(problem) => match problem.kind {
