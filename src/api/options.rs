@@ -37,7 +37,8 @@ impl LoginOptions {
     }
 }
 
-/// Where the audio of one call comes from and goes to; `None` means the phone's setting.
+/// Where the audio of a call comes from and goes to. What is named here is also that of later calls that name nothing;
+/// before any call has named something it is the phone's setting.
 #[derive(Debug, Clone, Default)]
 pub struct CallSettings {
     /// `silence`, `tone:HZ`, `wav:PATH` or `pcm`.

@@ -11,7 +11,9 @@ use super::options::{AnswerOptions, DialOptions, LoginOptions};
 use crate::core::errors;
 use crate::core::io::{Command, CoreConfig, Input};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
-use crate::runtime::{self, ActorHandle, Dispatcher, Finished, LegSettings, MediaMap, Reply, Settings, States, Undelivered};
+use crate::runtime::{
+    self, ActorHandle, Dispatcher, Finished, LegSettings, MediaMap, Reply, Settings, States, Undelivered,
+};
 use crate::signal;
 use serde_json::{Value, json};
 use std::collections::hash_map::RandomState;

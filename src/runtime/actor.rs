@@ -13,8 +13,8 @@ use crate::signal;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::{Arc, Mutex};
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::{Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
@@ -60,9 +60,16 @@ impl Reply {
 pub type Finished = oneshot::Sender<Result<(), Box<ErrorObject>>>;
 
 enum Message {
-    Command { command: Command, reply: Reply, finished: Option<Finished> },
+    Command {
+        command: Command,
+        reply: Reply,
+        finished: Option<Finished>,
+    },
     /// An error found above the core; it is published in order with everything else.
-    Report { error: Box<ErrorObject>, tag: Option<String> },
+    Report {
+        error: Box<ErrorObject>,
+        tag: Option<String>,
+    },
     Input(Input),
 }
 

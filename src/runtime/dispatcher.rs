@@ -257,7 +257,14 @@ mod tests {
         let dispatcher = Dispatcher::start().expect("a thread");
         let (go, gate) = mpsc::channel::<()>();
         let gate = Mutex::new(gate);
-        dispatcher.on(None, Arc::new(move |e| if e.seq == 0 { let _ = lock(&gate).recv(); }));
+        dispatcher.on(
+            None,
+            Arc::new(move |e| {
+                if e.seq == 0 {
+                    let _ = lock(&gate).recv();
+                }
+            }),
+        );
         let pushed = (0..QUEUE as u64 + 10).filter(|seq| dispatcher.push(event(*seq))).count();
         assert!((QUEUE..=QUEUE + 1).contains(&pushed), "{pushed}");
         go.send(()).expect("handler waits");

@@ -114,8 +114,14 @@ impl Legs {
         // Unbounded is bounded here: the core gives an item a handful of orders in its whole life.
         let (orders, queue) = mpsc::unbounded_channel();
         let (closing, closed) = watch::channel(false);
-        let worker =
-            Worker { item, report: self.report.clone(), map: self.map.clone(), queue, closed, settings: self.settings.clone() };
+        let worker = Worker {
+            item,
+            report: self.report.clone(),
+            map: self.map.clone(),
+            queue,
+            closed,
+            settings: self.settings.clone(),
+        };
         self.tasks.spawn(worker.run(first, source, sink));
         self.running.insert(item, Running { orders, closing });
     }
@@ -135,7 +141,9 @@ pub fn lock<T>(mutex: &Mutex<T>) -> std::sync::MutexGuard<'_, T> {
 fn failed(error: &MediaError) -> MediaReport {
     let kind = match error {
         MediaError::Source(_) => MediaFailure::Denied,
-        MediaError::Sdp(_) | MediaError::Transport(_) | MediaError::Closed | MediaError::Timeout(_) => MediaFailure::Internal,
+        MediaError::Sdp(_) | MediaError::Transport(_) | MediaError::Closed | MediaError::Timeout(_) => {
+            MediaFailure::Internal
+        }
     };
     MediaReport::Failed { kind, text: error.to_string() }
 }

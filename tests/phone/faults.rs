@@ -103,7 +103,8 @@ async fn tls_server() -> TlsServer {
                 if let Ok(mut stream) = acceptor.accept(stream).await {
                     let mut request = [0u8; 4096];
                     let _ = stream.read(&mut request).await;
-                    let _ = stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
+                    let _ =
+                        stream.write_all(b"HTTP/1.1 401 No\r\nContent-Length: 0\r\nConnection: close\r\n\r\n").await;
                     let _ = stream.shutdown().await;
                 }
             });
@@ -161,7 +162,13 @@ async fn a_call_can_be_hung_up_without_a_gateway() {
     alice.until("call:disconnected").await;
     assert_eq!(
         alice.names(),
-        ["sc connected>disconnecting", "call:disconnecting", "error", "sc disconnecting>disconnected", "call:disconnected"]
+        [
+            "sc connected>disconnecting",
+            "call:disconnecting",
+            "error",
+            "sc disconnecting>disconnected",
+            "call:disconnected"
+        ]
     );
     // Offline is told by the host; everything that needs the gateway is refused then.
     alice.phone.set_connectivity(false);

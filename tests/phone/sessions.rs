@@ -61,7 +61,8 @@ async fn logins_are_refused_with_their_codes() {
 /// P-66: a session of two seconds is refreshed in time, again and again.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_short_session_is_kept_by_refreshing() {
-    let gateway = Gateway::start(GatewayConfig { session_seconds: 2, ..GatewayConfig::development() }).await.expect("starts");
+    let gateway =
+        Gateway::start(GatewayConfig { session_seconds: 2, ..GatewayConfig::development() }).await.expect("starts");
     let mut alice = Party::login(&gateway, "alice").await;
     alice.forget();
     alice.settle(Duration::from_secs(5)).await;

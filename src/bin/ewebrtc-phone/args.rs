@@ -135,7 +135,12 @@ fn source(text: &str) -> Result<String, String> {
 /// Writes a valid WAV file without samples, so that a path that cannot be written is noticed at once and a recording of no call
 /// is a file as well.
 pub fn empty_wav(path: &Path) -> Result<(), hound::Error> {
-    let spec = hound::WavSpec { channels: 1, sample_rate: 48_000, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec = hound::WavSpec {
+        channels: 1,
+        sample_rate: 48_000,
+        bits_per_sample: 16,
+        sample_format: hound::SampleFormat::Int,
+    };
     hound::WavWriter::create(path, spec)?.finalize()
 }
 

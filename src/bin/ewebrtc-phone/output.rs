@@ -46,8 +46,18 @@ fn line(text: &str) {
 fn describe(event: &Event) -> String {
     let mut text = format!("* {}", event.name());
     let fields = [
-        "from", "to", "mediaType", "oldState", "newState", "message", "sessionId", "ErrorCode", "ErrorMessage", "APIError",
-        "AdditionalInformation", "Resolution",
+        "from",
+        "to",
+        "mediaType",
+        "oldState",
+        "newState",
+        "message",
+        "sessionId",
+        "ErrorCode",
+        "ErrorMessage",
+        "APIError",
+        "AdditionalInformation",
+        "Resolution",
     ];
     for field in fields {
         match event.get(field) {
