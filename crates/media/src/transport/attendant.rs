@@ -109,7 +109,9 @@ async fn look(shared: &Shared, memory: &mut Memory) -> Duration {
     // A connection that takes over is not told as long as the old one carries the media.
     let carried = retiring.filter(|_| link != Link::Connected).map(|old| old.link());
     match (carried, &state) {
-        (Some(Link::Connected), TransportState::New | TransportState::Connecting) => shared.tell_state(&TransportState::Connected),
+        (Some(Link::Connected), TransportState::New | TransportState::Connecting) => {
+            shared.tell_state(&TransportState::Connected)
+        }
         (_, state) => shared.tell_state(state),
     }
     pause

@@ -49,7 +49,8 @@ pub(super) struct Bridge {
 impl Bridge {
     /// Opens a bridge; streams are opened with the first packet of a socket. `roots` are trusted besides the system's.
     pub(super) async fn open(far: Far, roots: &[String], ipv4: bool) -> Result<Bridge, MediaError> {
-        let failed = |error: std::io::Error| MediaError::Transport(format!("the TURN bridge cannot be opened: {error}"));
+        let failed =
+            |error: std::io::Error| MediaError::Transport(format!("the TURN bridge cannot be opened: {error}"));
         let tls = if far.tls { Some(connector(roots)?) } else { None };
         let local = if ipv4 { IpAddr::V4(Ipv4Addr::LOCALHOST) } else { IpAddr::V6(Ipv6Addr::LOCALHOST) };
         let socket = Arc::new(UdpSocket::bind((local, 0)).await.map_err(failed)?);
@@ -84,7 +85,8 @@ fn connector(roots: &[String]) -> Result<TlsConnector, MediaError> {
     }
     // Given here and not taken from the process: a library must not set its host's default provider.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier = Verifier::new_with_extra_roots(extra, provider.clone()).map_err(|error| failed(error.to_string()))?;
+    let verifier =
+        Verifier::new_with_extra_roots(extra, provider.clone()).map_err(|error| failed(error.to_string()))?;
     let config = rustls::ClientConfig::builder_with_provider(provider)
         .with_safe_default_protocol_versions()
         .map_err(|error| failed(error.to_string()))?
@@ -138,7 +140,13 @@ trait Pipe: AsyncRead + AsyncWrite + Send + Unpin {}
 impl<T: AsyncRead + AsyncWrite + Send + Unpin> Pipe for T {}
 
 /// One stream to the server, for one local socket. Ends with the first error; the next packet opens another one.
-async fn stream(far: Far, tls: Option<TlsConnector>, packets: mpsc::Receiver<Vec<u8>>, socket: Arc<UdpSocket>, to: SocketAddr) {
+async fn stream(
+    far: Far,
+    tls: Option<TlsConnector>,
+    packets: mpsc::Receiver<Vec<u8>>,
+    socket: Arc<UdpSocket>,
+    to: SocketAddr,
+) {
     match tokio::time::timeout(CONNECT_TIME, connect(&far, tls)).await {
         Ok(Ok(pipe)) => {
             let (reader, writer) = tokio::io::split(pipe);
@@ -230,7 +238,8 @@ mod tests {
         assert_eq!(arrived[..9], data);
         stream.write_all(&arrived).await.expect("written");
         let mut back = [0_u8; 64];
-        let received = tokio::time::timeout(Duration::from_secs(5), client.recv_from(&mut back)).await.expect("in time");
+        let received =
+            tokio::time::timeout(Duration::from_secs(5), client.recv_from(&mut back)).await.expect("in time");
         let (length, _) = received.expect("received");
         assert_eq!(back[..length], data);
         drop(stream);

@@ -32,7 +32,10 @@ impl Encoding {
         if name.eq_ignore_ascii_case("telephone-event") {
             return matches!(clock, 8_000 | 48_000).then_some(Encoding::Events(clock));
         }
-        [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma].into_iter().find(|codec| is(*codec)).map(Encoding::Speech)
+        [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma]
+            .into_iter()
+            .find(|codec| is(*codec))
+            .map(Encoding::Speech)
     }
 
     /// The encoding that a payload type has without `a=rtpmap` (RFC 3551 table 4).
@@ -171,7 +174,12 @@ mod tests {
 
     #[test]
     fn an_answer_follows_their_payload_types_and_takes_the_matching_telephone_event() {
-        let theirs = list(&[(98, "OPUS/48000/2"), (0, "PCMU/8000"), (100, "telephone-event/8000"), (101, "telephone-event/48000")]);
+        let theirs = list(&[
+            (98, "OPUS/48000/2"),
+            (0, "PCMU/8000"),
+            (100, "telephone-event/8000"),
+            (101, "telephone-event/48000"),
+        ]);
         let answer = answered(&TransportConfig::default(), &theirs);
         assert_eq!(answer, list(&[(98, "opus/48000/2"), (0, "PCMU/8000"), (101, "telephone-event/48000")]));
         let audio = agreed(&answer, Direction::SendRecv).expect("a codec in common");
@@ -189,12 +197,15 @@ mod tests {
     #[test]
     fn a_later_offer_keeps_the_payload_types_of_the_session() {
         let known = list(&[(110, "opus/48000/2"), (101, "telephone-event/8000")]);
-        let numbers: Vec<u8> = offered(&TransportConfig::default(), &known).iter().map(|payload| payload.number).collect();
+        let numbers: Vec<u8> =
+            offered(&TransportConfig::default(), &known).iter().map(|payload| payload.number).collect();
         assert_eq!(numbers, [110, 0, 8, 96, 101]);
     }
 
     #[test]
     fn nothing_in_common_is_an_empty_answer() {
-        assert!(answered(&TransportConfig::default(), &list(&[(9, "G722/8000"), (126, "telephone-event/8000")])).is_empty());
+        assert!(
+            answered(&TransportConfig::default(), &list(&[(9, "G722/8000"), (126, "telephone-event/8000")])).is_empty()
+        );
     }
 }

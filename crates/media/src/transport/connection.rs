@@ -26,7 +26,7 @@ use super::sdp_in::Role;
 use super::sdp_out::{Facts, Visible};
 use super::servers::{self, Servers};
 use super::settings;
-use super::tap::{Reports, RtcpTap};
+use super::tap::Reports;
 use super::types::{IcePolicy, RtpPacket, TransportConfig};
 use crate::MediaError;
 
@@ -120,19 +120,22 @@ pub(super) struct Connection {
     has_relays: bool,
     /// When offer and answer were both known: the connect timeout runs from here.
     began: Mutex<Option<Instant>>,
+    /// What the crate calls its section; an offer that was withdrawn makes it count on.
+    mid: Mutex<String>,
     closing: AtomicBool,
     runtime: Handle,
 }
 
 impl Connection {
     /// Binds the sockets and starts the driver. Must be called within a tokio runtime.
-    pub(super) async fn build(plan: Plan<'_>, inlet: Arc<dyn Inlet>, wake: Arc<Notify>) -> Result<Connection, MediaError> {
+    pub(super) async fn build(
+        plan: Plan<'_>,
+        inlet: Arc<dyn Inlet>,
+        wake: Arc<Notify>,
+    ) -> Result<Connection, MediaError> {
         let servers = servers::prepare(&plan.config.ice).await?;
         let addresses = addresses::of_host(plan.config.ice.addresses)?;
-        let visible = Visible {
-            loopback: addresses.loopback_shown,
-            own: plan.config.ice.policy == IcePolicy::All,
-        };
+        let visible = Visible { loopback: addresses.loopback_shown, own: plan.config.ice.policy == IcePolicy::All };
         let signs = Arc::new(Signs::default());
         let (gathering, _) = watch::channel(RTCIceGatheringState::New);
         let gathering = Arc::new(gathering);
@@ -169,6 +172,7 @@ impl Connection {
             has_relays: servers.relays,
             servers: Mutex::new(servers),
             began: Mutex::new(None),
+            mid: Mutex::new("0".to_owned()),
             closing: AtomicBool::new(false),
             runtime,
         };
@@ -215,12 +219,20 @@ impl Connection {
         // The text inside the crate must stay as the crate wrote it.
         step("local description", self.connection.set_local_description(description)).await?;
         // A silent server holds up the end of gathering for seconds; what is there by the deadline goes out.
-        let _ = tokio::time::timeout(deadline, gathering.wait_for(|state| *state == RTCIceGatheringState::Complete)).await;
+        let _ =
+            tokio::time::timeout(deadline, gathering.wait_for(|state| *state == RTCIceGatheringState::Complete)).await;
         let local = tokio::time::timeout(STEP_TIME, self.connection.local_description())
             .await
             .map_err(|_| MediaError::Timeout("local description".into()))?
             .ok_or_else(|| MediaError::Transport("no local description".into()))?;
-        Facts::read(&local.sdp, self.visible)
+        let facts = Facts::read(&local.sdp, self.visible)?;
+        self.mid.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&facts.mid);
+        Ok(facts)
+    }
+
+    /// The name under which the crate knows its section; texts shown to it must use the same.
+    pub(super) fn mid(&self) -> String {
+        self.mid.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// Offer and answer are known now; the first call counts.
@@ -368,7 +380,11 @@ fn sockets(plan: &Plan<'_>, addresses: &Addresses, has_bridges: bool) -> Result<
     // candidate of this socket is left out of our texts.
     if has_bridges && !cfg!(target_os = "linux") && !addresses.list.iter().any(std::net::IpAddr::is_loopback) {
         let ipv4 = plan.config.ice.addresses.ipv4;
-        list.push(if ipv4 { SocketAddr::from(([127, 0, 0, 1], 0)) } else { SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0)) });
+        list.push(if ipv4 {
+            SocketAddr::from(([127, 0, 0, 1], 0))
+        } else {
+            SocketAddr::from(([0, 0, 0, 0, 0, 0, 0, 1], 0))
+        });
     }
     Ok(list)
 }
@@ -380,7 +396,7 @@ async fn build_once(
     handler: Arc<Handler>,
     sockets: Vec<SocketAddr>,
 ) -> Result<Arc<dyn PeerConnection>, MediaError> {
-    let (media, registry) = settings::media(plan.config, RtcpTap::new(plan.ssrc, reports.clone()))?;
+    let (media, registry) = settings::media(plan.config, plan.ssrc, reports)?;
     let credentials = plan.instead_of.as_ref().map(|replaced| (replaced.ufrag.clone(), replaced.password.clone()));
     let build = PeerConnectionBuilder::new()
         .with_configuration(settings::configuration(&plan.config.ice, servers.list.clone(), plan.certificate.clone()))
@@ -397,7 +413,10 @@ async fn build_once(
 }
 
 /// Runs one of the crate's operations with an end.
-async fn step<T, E: std::fmt::Display>(what: &str, operation: impl Future<Output = Result<T, E>>) -> Result<T, MediaError> {
+async fn step<T, E: std::fmt::Display>(
+    what: &str,
+    operation: impl Future<Output = Result<T, E>>,
+) -> Result<T, MediaError> {
     match tokio::time::timeout(STEP_TIME, operation).await {
         Ok(Ok(value)) => Ok(value),
         Ok(Err(error)) => Err(MediaError::Transport(format!("{what}: {error}"))),

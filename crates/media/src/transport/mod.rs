@@ -26,6 +26,7 @@ mod negotiation;
 mod sdp_in;
 mod sdp_out;
 mod sdp_text;
+mod sender_reports;
 mod servers;
 mod session;
 mod settings;

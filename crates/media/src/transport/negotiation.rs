@@ -112,8 +112,8 @@ pub(super) async fn answer_offer(shared: &Arc<Shared>, offer: &str) -> Result<St
         (Setup::Either, kept) => kept.unwrap_or(Role::Active),
     };
     let restarts = remote.ufrag != state.ufrag;
-    let kept = usable(shared, &state)
-        .filter(|connection| same_party && !(connection.has_fixed_credentials && restarts));
+    let kept =
+        usable(shared, &state).filter(|connection| same_party && !(connection.has_fixed_credentials && restarts));
     let connection = match kept {
         Some(connection) => {
             if state.pending {
@@ -126,7 +126,10 @@ pub(super) async fn answer_offer(shared: &Arc<Shared>, offer: &str) -> Result<St
         // A party that we are not connected with: a connection of its own, at first beside the one that is there.
         None => build(shared, &mut state, role, None).await?,
     };
-    let facts = connection.answer(remote.shown(&payloads, "actpass"), shared.config.ice.gather_deadline).await?;
+    let facts = {
+        let shown = remote.shown(&payloads, "actpass", &connection.mid());
+        connection.answer(shown, shared.config.ice.gather_deadline).await?
+    };
     shared.install_if_new(&connection)?;
     state.pending = false;
     state.broken = false;
@@ -170,14 +173,14 @@ pub(super) async fn apply_answer(shared: &Arc<Shared>, answer: &str) -> Result<(
         Role::Active => "passive",
         Role::Passive => "active",
     };
-    let shown = remote.shown(&payloads, theirs);
+    let shown = |connection: &Connection| remote.shown(&payloads, theirs, &connection.mid());
     let connection = match usable(shared, &state) {
         Some(connection) if !foreign => {
             if !state.pending {
                 // A second, different answer of the same party (early media): an offer that nobody sees makes room.
                 connection.offer(shared.config.ice.gather_deadline).await?;
             }
-            if let Err(error) = connection.accept(shown).await {
+            if let Err(error) = connection.accept(shown(&connection)).await {
                 state.broken = true;
                 return Err(error);
             }
@@ -211,7 +214,7 @@ async fn take_over(
     shared: &Arc<Shared>,
     state: &mut Negotiation,
     role: Role,
-    shown: String,
+    shown: impl Fn(&Connection) -> String,
 ) -> Result<Arc<Connection>, MediaError> {
     for connection in shared.take_links(false).into_iter().flatten() {
         connection.close().await;
@@ -224,7 +227,7 @@ async fn take_over(
     let connection = build(shared, state, role, replaced).await?;
     connection.offer(shared.config.ice.gather_deadline).await?;
     shared.install_if_new(&connection)?;
-    connection.accept(shown).await?;
+    connection.accept(shown(&connection)).await?;
     Ok(connection)
 }
 

@@ -4,8 +4,8 @@
 //! Owns: every rule about foreign session descriptions. Lives on any thread. Must not import the `webrtc` or `rtc`
 //! crates.
 //!
-//! The crate beneath is never shown the foreign text. It gets a text of ours with a single live audio section, `mid` 0
-//! and `sendrecv`, whatever the other side wrote: old descriptions without `a=mid`, refused sections, sections for video
+//! The crate beneath is never shown the foreign text. It gets a text of ours with a single live audio section under the
+//! crate's own name and `sendrecv`, whatever the other side wrote: old descriptions without `a=mid`, refused sections, sections for video
 //! or data, second streams, component 2, TCP candidates and directions do not reach it. Directions are kept and obeyed
 //! by us.
 
@@ -148,10 +148,11 @@ impl Remote {
         !known.is_empty() && self.fingerprints.is_disjoint(known)
     }
 
-    /// The text that the crate beneath is shown: `payloads` are the ones to agree upon, `setup` is our choice.
-    pub(super) fn shown(&self, payloads: &[Payload], setup: &str) -> String {
+    /// The text that the crate beneath is shown: `payloads` are the ones to agree upon, `setup` is our choice,
+    /// `mid` the crate's own name for the section.
+    pub(super) fn shown(&self, payloads: &[Payload], setup: &str, mid: &str) -> String {
         let mut out = String::with_capacity(1024);
-        out.push_str("v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0\r\n");
+        let _ = write!(out, "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\na=group:BUNDLE {mid}\r\n");
         if self.lite {
             out.push_str("a=ice-lite\r\n");
         }
@@ -161,7 +162,7 @@ impl Remote {
         }
         let _ = write!(
             out,
-            "\r\nc=IN IP4 0.0.0.0\r\na=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\na=setup:{setup}\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
+            "\r\nc=IN IP4 0.0.0.0\r\na=mid:{mid}\r\na=sendrecv\r\na=rtcp-mux\r\na=setup:{setup}\r\na=ice-ufrag:{}\r\na=ice-pwd:{}\r\n",
             self.ufrag, self.password
         );
         if let Some(fingerprint) = best(&self.fingerprints) {
@@ -175,7 +176,8 @@ impl Remote {
         }
         // One stream name for every SSRC: an SSRC that changes from one description to the next continues the track.
         if let Some(ssrc) = self.ssrc {
-            let _ = write!(out, "a=msid:remote audio\r\na=ssrc:{ssrc} cname:remote\r\na=ssrc:{ssrc} msid:remote audio\r\n");
+            let _ =
+                write!(out, "a=msid:remote audio\r\na=ssrc:{ssrc} cname:remote\r\na=ssrc:{ssrc} msid:remote audio\r\n");
         }
         for candidate in &self.candidates {
             let _ = write!(out, "a=candidate:{candidate}\r\n");
@@ -205,7 +207,9 @@ fn layout(text: &Text<'_>, audio: usize) -> Layout {
 
 fn credential(value: Option<&str>, what: &str) -> Result<String, MediaError> {
     match value {
-        Some(value) if (4..=256).contains(&value.len()) && value.chars().all(|c| c.is_ascii_graphic()) => Ok(value.into()),
+        Some(value) if (4..=256).contains(&value.len()) && value.chars().all(|c| c.is_ascii_graphic()) => {
+            Ok(value.into())
+        }
         Some(_) => Err(MediaError::Sdp(format!("unreadable {what}"))),
         None => Err(MediaError::Sdp(format!("no {what}"))),
     }
@@ -223,7 +227,8 @@ fn direction(block: &Block<'_>) -> Option<Direction> {
 
 /// The fingerprints of the section, else of the session, as `sha-256 AB:CD:…`.
 fn fingerprints(section: &Block<'_>, session: &Block<'_>) -> BTreeSet<String> {
-    let read = |block: &Block<'_>| -> BTreeSet<String> { block.attributes("fingerprint").filter_map(fingerprint).collect() };
+    let read =
+        |block: &Block<'_>| -> BTreeSet<String> { block.attributes("fingerprint").filter_map(fingerprint).collect() };
     let own = read(section);
     if own.is_empty() { read(session) } else { own }
 }
@@ -291,7 +296,8 @@ fn candidate(value: &str) -> Option<String> {
     let [foundation, component, protocol, priority, address, port, "typ", kind, rest @ ..] = words.as_slice() else {
         return None;
     };
-    let foundation_is_good = foundation.len() <= 32 && foundation.chars().all(|c| c.is_ascii_alphanumeric() || "+/".contains(c));
+    let foundation_is_good =
+        foundation.len() <= 32 && foundation.chars().all(|c| c.is_ascii_alphanumeric() || "+/".contains(c));
     let address: IpAddr = address.parse().ok()?;
     let port: u16 = port.parse().ok()?;
     let priority: u32 = priority.parse().ok()?;

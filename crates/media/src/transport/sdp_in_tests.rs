@@ -55,7 +55,7 @@ fn every_recorded_description_is_read_as_offer_and_as_answer() {
 #[test]
 fn what_is_shown_is_one_live_audio_section_whatever_was_written() {
     let remote = read(&plain(), Half::Offer).expect("readable");
-    let shown = remote.shown(&answered(&TransportConfig::default(), &remote.payloads), "actpass");
+    let shown = remote.shown(&answered(&TransportConfig::default(), &remote.payloads), "actpass", "0");
     assert_eq!(shown.matches("m=").count(), 1, "{shown}");
     assert!(shown.contains("a=mid:0\r\na=sendrecv\r\na=rtcp-mux\r\n"), "{shown}");
     assert!(shown.contains("m=audio 9 UDP/TLS/RTP/SAVPF 111 0 126\r\n"), "{shown}");
@@ -71,11 +71,13 @@ fn bare_newlines_and_missing_lines_of_old_clients_make_no_difference() {
     let whole = read(&plain(), Half::Offer).expect("readable");
     let old: String = plain()
         .lines()
-        .filter(|line| !["s=", "t=", "a=mid", "a=group", "a=rtcp-mux", "a=setup"].iter().any(|start| line.starts_with(start)))
+        .filter(|line| {
+            !["s=", "t=", "a=mid", "a=group", "a=rtcp-mux", "a=setup"].iter().any(|start| line.starts_with(start))
+        })
         .map(|line| format!("{line}\n"))
         .collect();
     let read = read(&old, Half::Offer).expect("readable");
-    assert_eq!(read.shown(&read.payloads, "actpass"), whole.shown(&whole.payloads, "actpass"));
+    assert_eq!(read.shown(&read.payloads, "actpass", "0"), whole.shown(&whole.payloads, "actpass", "0"));
     assert_eq!(read.layout.places[0].mid, None);
     assert!(!read.layout.bundle && !read.layout.multiplexed);
 }
@@ -84,7 +86,8 @@ fn bare_newlines_and_missing_lines_of_old_clients_make_no_difference() {
 fn directions_setup_and_security_are_found_at_session_level() {
     let mut lines: Vec<String> = plain().lines().map(str::to_owned).collect();
     let moved = ["a=sendrecv", "a=setup", "a=ice-ufrag:AbCd", "a=ice-pwd", "a=fingerprint"];
-    let (up, rest): (Vec<String>, Vec<String>) = lines.drain(..).partition(|line| moved.iter().any(|start| line.starts_with(start)));
+    let (up, rest): (Vec<String>, Vec<String>) =
+        lines.drain(..).partition(|line| moved.iter().any(|start| line.starts_with(start)));
     let mut text: Vec<String> = rest;
     let at = text.iter().position(|line| line.starts_with("m=")).expect("a section");
     text.splice(at..at, up.into_iter().map(|line| line.replace("sendrecv", "sendonly").replace("actpass", "passive")));
@@ -101,7 +104,8 @@ fn a_refused_or_missing_audio_section_is_an_error_with_words() {
         assert!(matches!(read(&refused, half), Err(MediaError::Sdp(_))));
     }
     for gone in ["a=ice-ufrag:AbCd", "a=ice-pwd", "a=fingerprint"] {
-        let text: String = plain().lines().filter(|line| !line.starts_with(gone)).map(|line| format!("{line}\r\n")).collect();
+        let text: String =
+            plain().lines().filter(|line| !line.starts_with(gone)).map(|line| format!("{line}\r\n")).collect();
         assert!(matches!(read(&text, Half::Offer), Err(MediaError::Sdp(_))), "{gone}");
     }
 }
@@ -118,7 +122,8 @@ fn another_fingerprint_is_foreign_in_any_spelling_the_same_is_not() {
 
 #[test]
 fn an_answer_without_setup_is_taken_for_active() {
-    let text: String = plain().lines().filter(|line| !line.starts_with("a=setup")).map(|line| format!("{line}\r\n")).collect();
+    let text: String =
+        plain().lines().filter(|line| !line.starts_with("a=setup")).map(|line| format!("{line}\r\n")).collect();
     assert_eq!(read(&text, Half::Answer(0)).expect("readable").setup, Setup::Active);
     assert_eq!(read(&text, Half::Offer).expect("readable").setup, Setup::Either);
 }
@@ -152,7 +157,7 @@ proptest! {
         let text = String::from_utf8_lossy(&bytes);
         for half in [Half::Offer, Half::Answer(0)] {
             if let Ok(remote) = read(&text, half) {
-                let shown = remote.shown(&remote.payloads, "actpass");
+                let shown = remote.shown(&remote.payloads, "actpass", "0");
                 prop_assert_eq!(shown.matches("\r\nm=").count(), 1);
             }
         }

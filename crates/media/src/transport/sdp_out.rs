@@ -19,6 +19,8 @@ use crate::MediaError;
 /// What the crate beneath has to say in a description.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Facts {
+    /// The crate's name for its section; the name on the wire is that of the layout.
+    pub(super) mid: String,
     pub(super) ufrag: String,
     pub(super) password: String,
     pub(super) fingerprint: String,
@@ -63,7 +65,13 @@ impl Facts {
                 candidates.push(candidate);
             }
         }
-        Ok(Facts { password: value("ice-pwd")?, fingerprint: value("fingerprint")?, ufrag, candidates })
+        Ok(Facts {
+            mid: section.attribute("mid").unwrap_or("0").to_owned(),
+            password: value("ice-pwd")?,
+            fingerprint: value("fingerprint")?,
+            ufrag,
+            candidates,
+        })
     }
 
     /// The addresses that the sockets of the connection are bound to.
@@ -83,7 +91,8 @@ impl Candidate {
             return None;
         }
         let address = SocketAddr::new(address.parse().ok()?, port.parse().ok()?);
-        let shown = if *kind == "relay" { true } else { visible.own && (visible.loopback || !address.ip().is_loopback()) };
+        let shown =
+            if *kind == "relay" { true } else { visible.own && (visible.loopback || !address.ip().is_loopback()) };
         if !shown || address.ip().is_unspecified() || address.port() == 0 {
             return None;
         }
@@ -184,7 +193,10 @@ impl Description<'_> {
             }
         }
         let (ssrc, name) = (self.ssrc, self.cname);
-        let _ = write!(out, "a=msid:{name} {name}-audio\r\na=ssrc:{ssrc} cname:{name}\r\na=ssrc:{ssrc} msid:{name} {name}-audio\r\n");
+        let _ = write!(
+            out,
+            "a=msid:{name} {name}-audio\r\na=ssrc:{ssrc} cname:{name}\r\na=ssrc:{ssrc} msid:{name} {name}-audio\r\n"
+        );
         for candidate in &self.facts.candidates {
             out.push_str(&candidate.line());
         }

@@ -66,9 +66,15 @@ fn every_section_has_its_own_lines_and_a_refused_one_is_dead() {
     assert!(text.contains("a=group:BUNDLE 0\r\n"), "{text}");
     let sections: Vec<&str> = text.split("m=").skip(1).collect();
     assert_eq!(sections.len(), 2);
-    assert!(sections[0].starts_with("audio 7000 UDP/TLS/RTP/SAVPF 111 0 8 110 126\r\nc=IN IP4 203.0.113.1\r\n"), "{text}");
+    assert!(
+        sections[0].starts_with("audio 7000 UDP/TLS/RTP/SAVPF 111 0 8 110 126\r\nc=IN IP4 203.0.113.1\r\n"),
+        "{text}"
+    );
     assert!(sections[0].contains("a=recvonly\r\n"));
-    assert!(sections[1].starts_with("video 0 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=inactive\r\n"), "{text}");
+    assert!(
+        sections[1].starts_with("video 0 UDP/TLS/RTP/SAVPF 96 97\r\nc=IN IP4 0.0.0.0\r\na=mid:1\r\na=inactive\r\n"),
+        "{text}"
+    );
     for section in sections {
         for line in ["a=setup:active\r\n", "a=ice-ufrag:AbCd\r\n", "a=ice-pwd:", "a=fingerprint:sha-256 "] {
             assert!(section.contains(line), "{line} in {section}");
@@ -80,7 +86,9 @@ fn every_section_has_its_own_lines_and_a_refused_one_is_dead() {
 fn telephone_events_are_written_once_each_and_every_codec_has_its_map() {
     let facts = Facts::read(INNER, SHOW_ALL).expect("readable");
     let text = answer(&facts, &Layout::ours(), None, Direction::SendRecv);
-    for map in ["111 opus/48000/2", "0 PCMU/8000", "8 PCMA/8000", "110 telephone-event/48000", "126 telephone-event/8000"] {
+    for map in
+        ["111 opus/48000/2", "0 PCMU/8000", "8 PCMA/8000", "110 telephone-event/48000", "126 telephone-event/8000"]
+    {
         assert_eq!(text.matches(&format!("a=rtpmap:{map}\r\n")).count(), 1, "{text}");
     }
     assert!(text.contains("a=fmtp:111 minptime=10;useinbandfec=1\r\n"));
@@ -90,7 +98,9 @@ fn telephone_events_are_written_once_each_and_every_codec_has_its_map() {
 #[test]
 fn an_answer_to_an_old_client_has_no_mid_and_no_group() {
     let facts = Facts::read(INNER, SHOW_ALL).expect("readable");
-    let offer = INNER.replace("a=group:BUNDLE 0\r\n", "").replace("sha-256 AA:BB", &format!("sha-256 {}", ["AB"; 32].join(":")));
+    let offer = INNER
+        .replace("a=group:BUNDLE 0\r\n", "")
+        .replace("sha-256 AA:BB", &format!("sha-256 {}", ["AB"; 32].join(":")));
     let layout = read(&offer, Half::Offer).expect("readable").layout;
     let text = answer(&facts, &layout, Some(Role::Active), Direction::SendRecv);
     assert!(!text.contains("a=mid") && !text.contains("a=group") && !text.contains("a=rtcp-mux"), "{text}");

@@ -121,7 +121,8 @@ mod tests {
 
     #[test]
     fn bare_newlines_missing_lines_and_unknown_line_types_are_read() {
-        let text = Text::cut("v=0\ny=what\nnonsense\nm=audio 9 UDP/TLS/RTP/SAVPF 0\na=sendonly\na=mid:x").expect("readable");
+        let text =
+            Text::cut("v=0\ny=what\nnonsense\nm=audio 9 UDP/TLS/RTP/SAVPF 0\na=sendonly\na=mid:x").expect("readable");
         assert_eq!(text.sections.len(), 1);
         assert!(text.sections[0].block.has("sendonly"));
         assert_eq!(text.sections[0].block.attribute("mid"), Some("x"));

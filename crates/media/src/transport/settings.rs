@@ -4,10 +4,9 @@
 
 use std::time::Duration;
 
-use rtc::interceptor::{Registry, Slot};
+use rtc::interceptor::{ReceiverReportBuilder, Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::certificate::CertificateParams;
-use rtc::peer_connection::configuration::interceptor_registry::configure_rtcp_reports;
 use rtc::peer_connection::configuration::media_engine::{
     MIME_TYPE_OPUS, MIME_TYPE_PCMA, MIME_TYPE_PCMU, MIME_TYPE_TELEPHONE_EVENT, MediaEngine,
 };
@@ -18,13 +17,14 @@ use rtc::rtp_transceiver::rtp_sender::{
 };
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::peer_connection::{
-    RTCCertificate, RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder,
-    crypto,
+    RTCCertificate, RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy,
+    SettingEngineBuilder, crypto,
 };
 
 use super::codecs::{Encoding, offered};
 use super::sdp_in::Role;
-use super::tap::RtcpTap;
+use super::sender_reports::SenderReports;
+use super::tap::{Reports, RtcpTap};
 use super::types::{AudioCodec, IceConfig, IcePolicy, TransportConfig};
 use crate::MediaError;
 
@@ -51,14 +51,21 @@ pub(super) fn certificate() -> Result<RTCCertificate, MediaError> {
 
 /// The codecs of the configuration, and RTCP reports. Retransmission and congestion feedback are left out: they serve
 /// video.
-pub(super) fn media(config: &TransportConfig, tap: RtcpTap) -> Result<(MediaEngine, Registry), MediaError> {
+pub(super) fn media(
+    config: &TransportConfig,
+    ssrc: u32,
+    reports: &Reports,
+) -> Result<(MediaEngine, Registry), MediaError> {
     let failed = |error: &dyn std::fmt::Display| MediaError::Transport(format!("codec set-up: {error}"));
     let mut engine = MediaEngine::default();
     for payload in offered(config, &[]) {
         let parameters = RTCRtpCodecParameters { rtp_codec: codec(payload.encoding), payload_type: payload.number };
         engine.register_codec(parameters, RtpCodecKind::Audio).map_err(|error| failed(&error))?;
     }
-    let registry = configure_rtcp_reports(Registry::new()).with(Slot::from(TAP_SLOT), tap);
+    let registry = Registry::new()
+        .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
+        .with(Slot::SenderReport, SenderReports::new(ssrc, reports.clone()))
+        .with(Slot::from(TAP_SLOT), RtcpTap::new(ssrc, reports.clone()));
     Ok((engine, registry))
 }
 
@@ -112,7 +119,11 @@ pub(super) fn engine(answering: Role, credentials: Option<(String, String)>) -> 
 }
 
 /// Servers, policy and certificate.
-pub(super) fn configuration(ice: &IceConfig, servers: Vec<RTCIceServer>, certificate: RTCCertificate) -> RTCConfiguration {
+pub(super) fn configuration(
+    ice: &IceConfig,
+    servers: Vec<RTCIceServer>,
+    certificate: RTCCertificate,
+) -> RTCConfiguration {
     let policy = match ice.policy {
         IcePolicy::All => RTCIceTransportPolicy::All,
         IcePolicy::Relay => RTCIceTransportPolicy::Relay,

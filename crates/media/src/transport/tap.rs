@@ -39,6 +39,14 @@ impl Reports {
         self.0.clock_rate.store(clock_rate, Ordering::Relaxed);
     }
 
+    /// The clock rate told last; that of Opus before.
+    pub(super) fn clock_rate(&self) -> u32 {
+        match self.0.clock_rate.load(Ordering::Relaxed) {
+            0 => 48_000,
+            rate => rate,
+        }
+    }
+
     fn put(&self, report: RemoteReport) {
         *self.0.latest.lock().unwrap_or_else(PoisonError::into_inner) = Some(report);
     }
@@ -82,13 +90,9 @@ impl RtcpTap {
             let held = Duration::from_secs_f64(f64::from(block.delay) / 65_536.0);
             at.saturating_duration_since(*sent).checked_sub(held)
         });
-        let clock_rate = match self.reports.0.clock_rate.load(Ordering::Relaxed) {
-            0 => 48_000,
-            rate => rate,
-        };
         self.reports.put(RemoteReport {
             fraction_lost: f32::from(block.fraction_lost) / 256.0,
-            jitter: Duration::from_secs_f64(f64::from(block.jitter) / f64::from(clock_rate)),
+            jitter: Duration::from_secs_f64(f64::from(block.jitter) / f64::from(self.reports.clock_rate())),
             round_trip,
         });
     }
