@@ -18,7 +18,7 @@ use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpListener;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
@@ -127,6 +127,8 @@ async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Rece
             Some(_) = connections.join_next(), if !connections.is_empty() => {}
             accepted = listener.accept(), if connections.len() < most.max(1) => match accepted {
                 Ok((stream, _)) => {
+                    // Small answers must not wait for more.
+                    let _ = stream.set_nodelay(true);
                     connections.spawn(serve(stream, router.clone(), stopping.clone()));
                 }
                 Err(error) => {
@@ -147,9 +149,11 @@ async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Rece
     connections.shutdown().await;
 }
 
-async fn serve(stream: TcpStream, router: Router, mut stopping: watch::Receiver<bool>) {
-    // Small answers must not wait for more.
-    let _ = stream.set_nodelay(true);
+/// Serves one connection to its end.
+async fn serve<S>(stream: S, router: Router, mut stopping: watch::Receiver<bool>)
+where
+    S: AsyncRead + AsyncWrite + Unpin,
+{
     let ledger = Connection::default();
     let stream = Stream { stream, ledger: ledger.clone(), stalled: None };
     let inner = TowerToHyperService::new(router);
@@ -172,15 +176,15 @@ async fn serve(stream: TcpStream, router: Router, mut stopping: watch::Receiver<
     }
 }
 
-/// A TCP stream that tells its ledger what was written.
-struct Stream {
-    stream: TcpStream,
+/// A stream that tells its ledger what was written.
+struct Stream<S> {
+    stream: S,
     ledger: Connection,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
-impl Stream {
+impl<S> Stream<S> {
     /// Takes note of how a write went; one that waits too long fails.
     fn noted<T>(&mut self, cx: &mut Context<'_>, written: Poll<io::Result<T>>) -> Poll<io::Result<T>> {
         match written {
@@ -202,13 +206,13 @@ impl Stream {
     }
 }
 
-impl AsyncRead for Stream {
+impl<S: AsyncRead + Unpin> AsyncRead for Stream<S> {
     fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
         Pin::new(&mut self.stream).poll_read(cx, buf)
     }
 }
 
-impl AsyncWrite for Stream {
+impl<S: AsyncWrite + Unpin> AsyncWrite for Stream<S> {
     fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
         let written = Pin::new(&mut self.stream).poll_write(cx, buf);
         self.noted(cx, written)
@@ -240,8 +244,84 @@ impl AsyncWrite for Stream {
     }
 }
 
-impl Drop for Stream {
+impl<S> Drop for Stream<S> {
     fn drop(&mut self) {
         self.ledger.broken();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt, AsyncWriteExt, DuplexStream, duplex};
+
+    const BIG: usize = 32 * 1024;
+
+    fn offer() -> String {
+        let head = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\na=sendrecv\r\n";
+        format!("{head}a=x-{}\r\n", "x".repeat(BIG))
+    }
+
+    /// A gateway whose connections carry `buffer` bytes that nobody has read, and no more.
+    struct Pipes {
+        state: GatewayState,
+        stopping: watch::Receiver<bool>,
+        _stop: watch::Sender<bool>,
+    }
+
+    impl Pipes {
+        fn connect(&self, buffer: usize) -> DuplexStream {
+            let (ours, theirs) = duplex(buffer);
+            tokio::spawn(serve(theirs, app(self.state.clone()), self.stopping.clone()));
+            ours
+        }
+
+        async fn send(&self, request: String, body: &str) -> String {
+            let mut stream = self.connect(1 << 20);
+            let length = body.len();
+            let text = format!("{request}Connection: close\r\nContent-Length: {length}\r\n\r\n{body}");
+            stream.write_all(text.as_bytes()).await.expect("sends");
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).await.expect("an answer");
+            answer
+        }
+
+        async fn login(&self, user: &str) -> (String, String) {
+            let token = self.state.issue_dev_token(user).expect("a token").token.expose().to_owned();
+            let auth = format!("Host: x\r\nAuthorization: Bearer {token}\r\n");
+            let answer = self.send(format!("POST /RTC/v1/sessions HTTP/1.1\r\n{auth}"), r#"{"session":{}}"#).await;
+            let location = answer.lines().find_map(|l| l.strip_prefix("location: ")).expect("Location").to_owned();
+            (location, auth)
+        }
+    }
+
+    /// The answer to a poll is stuck half-way, and the connection breaks: the event comes with the next poll. When it was
+    /// written completely it does not come again.
+    #[tokio::test]
+    async fn an_answer_that_was_not_written_completely_comes_again() {
+        let config = GatewayConfig { poll_seconds: 1, ..GatewayConfig::development() };
+        let state = GatewayState::new(&config).expect("a state");
+        state.spawn_timer();
+        let (stop, stopping) = watch::channel(false);
+        let pipes = Pipes { state, stopping, _stop: stop };
+        let (alice, alice_auth) = pipes.login("alice").await;
+        let (bob, bob_auth) = pipes.login("bob").await;
+        let poll = format!("GET {bob}/events HTTP/1.1\r\n{bob_auth}");
+
+        let mut narrow = pipes.connect(1024);
+        narrow.write_all(format!("{poll}\r\n").as_bytes()).await.expect("sends");
+        let call = serde_json::json!({"call": {"calledParty": "sip:bob@ewebrtc.local", "sdp": offer()}}).to_string();
+        let answer = pipes.send(format!("POST {alice}/calls HTTP/1.1\r\n{alice_auth}"), &call).await;
+        assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        let mut some = [0; 512];
+        narrow.read_exact(&mut some).await.expect("the beginning");
+        assert!(some.starts_with(b"HTTP/1.1 200"));
+        drop(narrow);
+
+        let again = pipes.send(poll.clone(), "").await;
+        assert!(again.starts_with("HTTP/1.1 200") && again.contains("invitation-received"), "{again:.200}");
+        assert!(again.len() > BIG);
+        let nothing = pipes.send(poll, "").await;
+        assert!(nothing.starts_with("HTTP/1.1 204"), "{nothing:.200}");
     }
 }

@@ -94,6 +94,11 @@ impl GatewayState {
         self.lock().core.call_count()
     }
 
+    /// Polls that wait for their answer.
+    pub fn poll_count(&self) -> usize {
+        self.lock().polls.len()
+    }
+
     pub(crate) fn is_dev(&self) -> bool {
         self.0.dev
     }

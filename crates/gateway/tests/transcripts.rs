@@ -1,0 +1,238 @@
+//! The recordings of the original client: its requests, as it sent them, to our gateway. What comes back must be what made
+//! that client work, save the differences on purpose that `transcripts/README.md` lists.
+
+mod common;
+
+use std::collections::HashMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use common::*;
+use ewebrtc_wire::{decode_events, item_id_of, session_id_of};
+use serde_json::Value;
+use tokio::sync::mpsc;
+
+fn folder() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wire/data/transcripts")
+}
+
+fn recording(name: &str) -> Value {
+    let text = std::fs::read_to_string(folder().join(format!("{name}.json"))).expect("a recording");
+    serde_json::from_str(&text).expect("JSON")
+}
+
+fn sdp(entry: &Value) -> Option<String> {
+    let file = entry["sdpFile"].as_str()?;
+    Some(std::fs::read_to_string(folder().join(file)).expect("a description"))
+}
+
+/// One page of a recording: what its placeholders stand for here, and its events.
+struct Page {
+    ids: HashMap<String, String>,
+    events: Option<mpsc::Receiver<Value>>,
+    last_sdp: HashMap<String, String>,
+}
+
+impl Page {
+    fn fill(&self, text: &str) -> String {
+        self.ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, id))
+    }
+
+    /// Learns the id behind the last placeholder of a recorded path.
+    fn learn(&mut self, recorded: &str, real: &str) {
+        let name = recorded.rsplit('/').next().unwrap_or_default();
+        let id = if recorded.contains("/calls/") { item_id_of(real) } else { session_id_of(real) };
+        let id = id.unwrap_or_else(|| panic!("{real}")).to_owned();
+        if name.starts_with('{') {
+            let known = self.ids.entry(name.to_owned()).or_insert_with(|| id.clone());
+            assert_eq!(*known, id, "{name}");
+        }
+    }
+}
+
+/// Polls as the original client does, one poll at a time, until the session is gone.
+fn poll(client: reqwest::Client, url: String, headers: Vec<(String, String)>) -> mpsc::Receiver<Value> {
+    let (sender, receiver) = mpsc::channel(100);
+    tokio::spawn(async move {
+        loop {
+            let mut request = client.get(&url);
+            for (name, value) in &headers {
+                request = request.header(name, value);
+            }
+            let Ok(response) = request.send().await else { return };
+            match response.status().as_u16() {
+                204 => {}
+                200 => {
+                    let body = response.text().await.expect("a body");
+                    for event in decode_events(body.as_bytes()).expect("events") {
+                        if sender.send(event.event.to_value()).await.is_err() {
+                            return;
+                        }
+                    }
+                }
+                _ => return,
+            }
+        }
+    });
+    receiver
+}
+
+/// Statuses and header values that differ on purpose (D-1).
+fn ours(recorded: &Value, request: &Value) -> (u16, Option<String>) {
+    let status = recorded["status"].as_u64().expect("a status") as u16;
+    let state = recorded["headers"]["x-state"].as_str().map(str::to_owned);
+    if request["headers"]["x-calls-action"] == "call-answer" {
+        return (200, Some("accepted".into()));
+    }
+    let session = request["path"].as_str().is_some_and(|p| p.matches('/').count() == 4);
+    if request["method"] == "PUT" && session {
+        return (200, state);
+    }
+    (status, state)
+}
+
+async fn replay(name: &str) {
+    let recording = recording(name);
+    let s = Server::start_with(|c| c.domain = "stub.test".into()).await;
+    let mut pages: HashMap<String, Page> = HashMap::new();
+    for (page, facts) in recording["pages"].as_object().expect("pages") {
+        let address = facts["address"].as_str().expect("an address");
+        let user = address.strip_prefix("sip:").unwrap_or(address);
+        let ids = HashMap::from([("{token}".to_owned(), s.token(user))]);
+        pages.insert(page.clone(), Page { ids, events: None, last_sdp: HashMap::new() });
+    }
+    let entries = recording["entries"].as_array().expect("entries");
+    let mut replayed = 0;
+    for (at, entry) in entries.iter().enumerate() {
+        let what = format!("{name} entry {}", entry["i"]);
+        let page = entry["page"].as_str().unwrap_or_default();
+        match entry["kind"].as_str() {
+            Some("request") => {
+                let known = pages.get_mut(page).expect("a page");
+                let recorded_path = entry["path"].as_str().expect("a path");
+                let path = known.fill(recorded_path);
+                let headers: Vec<(String, String)> = entry["headers"]
+                    .as_object()
+                    .expect("headers")
+                    .iter()
+                    .map(|(n, v)| (n.clone(), known.fill(v.as_str().expect("text"))))
+                    .collect();
+                if path.ends_with("/events") {
+                    if known.events.is_none() {
+                        let url = format!("{}{path}", s.gateway.url());
+                        known.events = Some(poll(s.client.clone(), url, headers));
+                    }
+                    continue;
+                }
+                let mut body = entry["body"].clone();
+                if let Some(text) = sdp(entry) {
+                    for part in ["call", "callsMediaModifications"] {
+                        if body.get(part).is_some() {
+                            body[part]["sdp"] = text.clone().into();
+                        }
+                    }
+                    known.last_sdp.insert(recorded_path.to_owned(), text);
+                }
+                let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (n.as_str(), v.as_str())).collect();
+                let body = (!body.is_null()).then(|| body.to_string());
+                let reply = s.send(entry["method"].as_str().expect("a method"), &path, &headers, body).await;
+                let response = entries[at..]
+                    .iter()
+                    .find(|e| {
+                        e["kind"] == "response"
+                            && e["page"] == page
+                            && e["method"] == entry["method"]
+                            && e["path"] == entry["path"]
+                    })
+                    .expect("a recorded response");
+                let (status, state) = ours(response, entry);
+                assert_eq!(reply.status, status, "{what}: {reply:?}");
+                assert_eq!(reply.header("x-state"), state.as_deref(), "{what}");
+                let error = &response["body"]["RequestError"];
+                let expected =
+                    ["ServiceException", "PolicyException"].iter().find_map(|c| error[c]["MessageId"].as_str());
+                if status >= 400 {
+                    assert_eq!(reply.message_id().as_deref(), expected, "{what}");
+                } else {
+                    assert_eq!(reply.body, "", "{what}");
+                }
+                if response["headers"]["x-expires"].is_string() {
+                    assert_eq!(reply.header("x-expires"), Some("3600"), "{what}");
+                }
+                match (response["headers"]["location"].as_str(), reply.header("location")) {
+                    (Some(recorded), Some(real)) => {
+                        known.learn(recorded, real);
+                        assert_eq!(known.fill(recorded), real, "{what}");
+                    }
+                    (recorded, real) => assert_eq!(recorded, real, "{what}"),
+                }
+                replayed += 1;
+            }
+            Some("event") => {
+                let known = pages.get_mut(page).expect("a page");
+                let events = known.events.as_mut().expect("it polls");
+                let real = tokio::time::timeout(Duration::from_secs(5), events.recv()).await;
+                let real = real.unwrap_or_else(|_| panic!("{what}: no event")).expect("the channel is open");
+                let recorded = &entry["event"];
+                known.learn(
+                    recorded["resourceURL"].as_str().expect("a URL"),
+                    real["resourceURL"].as_str().expect("a URL"),
+                );
+                assert_eq!(real["type"], recorded["type"], "{what}");
+                assert_eq!(real["from"], recorded["from"], "{what}");
+                assert_eq!(real["sdp"].as_str(), sdp(entry).as_deref(), "{what}: passed through end to end");
+                let confirms = recorded["state"] == "session-open" && recorded.get("sdp").is_none();
+                let state = if confirms { "session-modified" } else { recorded["state"].as_str().expect("a state") };
+                assert_eq!(real["state"], state, "{what}");
+                match (recorded.get("reason").and_then(Value::as_str), real.get("reason").and_then(Value::as_str)) {
+                    (Some("User not found"), reason) => assert_eq!(reason, Some("Not found"), "{what}"),
+                    // D-13: the party that did not hang up may hear a text.
+                    (None, reason) => assert!(matches!(reason, None | Some("Call terminated")), "{what}: {reason:?}"),
+                    (recorded, reason) => assert_eq!(reason, recorded, "{what}"),
+                }
+            }
+            _ => {}
+        }
+    }
+    assert!(replayed > 0, "{name}: nothing was replayed");
+    for (page, mut known) in pages {
+        if let Some(events) = known.events.as_mut() {
+            // The session is deleted at the end of every recording: its channel ends, with nothing left in it.
+            let rest = tokio::time::timeout(Duration::from_secs(5), events.recv()).await.expect("the channel ends");
+            assert_eq!(rest, None, "{name}: {page}");
+        }
+    }
+    assert_eq!((s.gateway.state().session_count(), s.gateway.state().call_count()), (0, 0), "{name}");
+}
+
+macro_rules! replays {
+    ($($test:ident: $name:literal),+ $(,)?) => {
+        $(#[tokio::test]
+        async fn $test() {
+            replay($name).await;
+        })+
+    };
+}
+
+replays! {
+    login_account: "login-account",
+    login_userid: "login-userid",
+    login_twice: "login-twice",
+    login_virtual_number: "login-virtual-number",
+    login_missing_e911: "login-missing-e911",
+    login_bad_token: "login-bad-token",
+    session_refresh: "session-refresh",
+    unknown_destination: "unknown-destination",
+    call_audio: "call-audio",
+    call_video: "call-video",
+    call_twice: "call-twice",
+    codec_pcmu: "codec-pcmu",
+    cancel: "cancel",
+    cancel_early: "cancel-early",
+    reject: "reject",
+    hangup_callee: "hangup-callee",
+    media_denied_callee: "media-denied-callee",
+    logout_in_call: "logout-in-call",
+    mute: "mute",
+    dtmf: "dtmf",
+}
