@@ -230,7 +230,8 @@ async fn payload_types_of_the_other_side_are_followed_and_g711_can_be_preferred(
     for payload_type in [98, 101, 8] {
         assert!(b.send_as(payload_type, b"x"));
     }
-    let marked = || a.log.packets.lock().expect("not poisoned").iter().filter(|packet| &packet.payload[..] == b"x").count();
+    let marked =
+        || a.log.packets.lock().expect("not poisoned").iter().filter(|packet| &packet.payload[..] == b"x").count();
     until("all three", || marked() == 3).await;
 }
 

@@ -183,7 +183,8 @@ async fn the_last_handle_closes_and_a_path_that_falls_silent_is_told() {
 
 #[test]
 fn a_runtime_that_ends_under_a_transport_leaves_no_hang() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let log = Arc::new(Log::default());
     let transport = runtime.block_on(async {
         let transport = Transport::new(config(), log.clone()).await.expect("a transport");
@@ -206,7 +207,8 @@ fn a_runtime_that_ends_under_a_transport_leaves_no_hang() {
 
 #[test]
 fn a_dead_driver_is_noticed_and_replaced() {
-    let build = || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
+    let build =
+        || tokio::runtime::Builder::new_multi_thread().worker_threads(1).enable_all().build().expect("a runtime");
     let (lasting, passing) = (build(), build());
     let (a, b) = lasting.block_on(async { (side(config()).await, side(config()).await) });
     // The connection's driver runs where the offer was made; that runtime goes away, and with it the driver.

@@ -57,7 +57,9 @@ fn assert_legal(offer: &str, answer: &str) {
     assert_eq!(offered.len(), answered.len(), "{answer}");
     let mut live = Vec::new();
     for (theirs, ours) in offered.iter().zip(&answered) {
-        let words = |section: &str| -> Vec<String> { section.lines().next().unwrap_or("").split(' ').map(str::to_owned).collect() };
+        let words = |section: &str| -> Vec<String> {
+            section.lines().next().unwrap_or("").split(' ').map(str::to_owned).collect()
+        };
         let (theirs_m, ours_m) = (words(theirs), words(ours));
         assert_eq!((&theirs_m[0], &theirs_m[2]), (&ours_m[0], &ours_m[2]), "{answer}");
         assert!(ours_m[3..].iter().all(|format| theirs_m[3..].contains(format)) && ours_m.len() > 3, "{answer}");
@@ -129,9 +131,10 @@ async fn every_recorded_description_as_an_answer_is_accepted_or_refused_with_wor
 async fn garbage_is_an_sdp_error_and_the_transport_goes_on() {
     let (a, b) = (side(config()).await, side(config()).await);
     let good = a.transport.create_offer().await.expect("an offer");
-    let no_codec = good.replace("SAVPF 111 0 8 110 126", "SAVPF 9").replace("a=rtpmap:111", "a=rtpmap:9");
+    let no_codec = good.replace("SAVPF 111 0 8 110 126", "SAVPF 9");
     let long = "a=x\r\n".repeat(20_000);
-    let bad: [&str; 8] = ["", "hello", "v=0\r\n", "{\"sdp\":1}", &long, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", &no_codec, "\u{0}\u{1}"];
+    let bad: [&str; 8] =
+        ["", "hello", "v=0\r\n", "{\"sdp\":1}", &long, "m=audio 9 UDP/TLS/RTP/SAVPF 111\r\n", &no_codec, "\u{0}\u{1}"];
     for text in bad {
         let answered = within(2, "an answer", b.transport.answer_offer(text)).await;
         assert!(matches!(answered, Err(MediaError::Sdp(_))), "{answered:?}");
@@ -175,7 +178,8 @@ fn damaged(text: &str, steps: &[(usize, usize, u8, u8)]) -> String {
 
 #[test]
 fn damaged_descriptions_never_panic_or_hang() {
-    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().expect("a runtime");
     let texts: Vec<String> = recorded().into_iter().map(|(_, text)| text).step_by(7).collect();
     let mut runner = TestRunner::new(Config { cases: 150, failure_persistence: None, ..Config::default() });
     let steps = prop::collection::vec((0_usize..6000, 0_usize..80, any::<u8>(), any::<u8>()), 1..5);

@@ -50,7 +50,15 @@ impl Coturn {
         let child = Command::new(program)
             .current_dir(&folder)
             .arg("-n")
-            .args(["--listening-ip", "127.0.0.1", "--relay-ip", "127.0.0.1", "--realm", "example.org", "--lt-cred-mech"])
+            .args([
+                "--listening-ip",
+                "127.0.0.1",
+                "--relay-ip",
+                "127.0.0.1",
+                "--realm",
+                "example.org",
+                "--lt-cred-mech",
+            ])
             .args(["--listening-port", &port.to_string(), "--tls-listening-port", &tls_port.to_string()])
             .args(["--user", "caller:secret", "--cert", "leaf.pem", "--pkey", "key.pem", "--userdb", "turndb"])
             .args(["--pidfile", "pid", "--log-file", "stdout", "--no-cli", "--allow-loopback-peers"])
@@ -169,7 +177,10 @@ async fn stun_adds_an_address_and_a_wrong_password_no_relay() {
     let mut config = server.relay_only(format!("turn:127.0.0.1:{}", server.port));
     config.ice.policy = IcePolicy::All;
     config.ice.servers[0].credential = "wrong".into();
-    config.ice.servers.push(IceServer { urls: vec![format!("stun:127.0.0.1:{}", server.port)], ..IceServer::default() });
+    config
+        .ice
+        .servers
+        .push(IceServer { urls: vec![format!("stun:127.0.0.1:{}", server.port)], ..IceServer::default() });
     let (a, b) = (side(config.clone()).await, side(config).await);
     let begin = Instant::now();
     let (offer, _) = exchange(&a, &b).await;

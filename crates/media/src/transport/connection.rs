@@ -326,13 +326,19 @@ impl Connection {
     pub(super) async fn look_at_path(&self) -> Option<Duration> {
         let report = self.connection.get_stats(Instant::now(), StatsSelector::None);
         let report = tokio::time::timeout(STEP_TIME, report).await.ok()?;
+        let selected = report.iter().find_map(|entry| match entry {
+            RTCStatsReportEntry::Transport(transport) => Some(transport.selected_candidate_pair_id.as_str()),
+            _ => None,
+        })?;
         let pair = report.iter().find_map(|entry| match entry {
-            RTCStatsReportEntry::IceCandidatePair(pair) if pair.nominated => Some(pair),
+            RTCStatsReportEntry::IceCandidatePair(pair) if pair.stats.id == selected => Some(pair),
             _ => None,
         })?;
         let relayed = report.iter().any(|entry| match entry {
+            // The candidate's own id has a prefix that the pair leaves out.
             RTCStatsReportEntry::LocalCandidate(candidate) => {
-                candidate.stats.id == pair.local_candidate_id && candidate.candidate_type == RTCIceCandidateType::Relay
+                candidate.stats.id.ends_with(&pair.local_candidate_id)
+                    && candidate.candidate_type == RTCIceCandidateType::Relay
             }
             _ => false,
         });

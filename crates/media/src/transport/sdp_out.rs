@@ -65,6 +65,8 @@ impl Facts {
                 candidates.push(candidate);
             }
         }
+        // The crate's order changes from time to time.
+        candidates.sort_by_key(|candidate| (std::cmp::Reverse(candidate.priority), candidate.address));
         Ok(Facts {
             mid: section.attribute("mid").unwrap_or("0").to_owned(),
             password: value("ice-pwd")?,
