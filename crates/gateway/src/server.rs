@@ -66,6 +66,9 @@ impl Gateway {
         let (stop, stopping) = watch::channel(false);
         let server = tokio::spawn(accept(listener, app(state.clone()), stopping, config.connections));
         log::info!("the gateway listens on port {}", address.port());
+        if config.dev && !address.ip().is_loopback() {
+            log::warn!("development mode: whoever reaches this port may log in as anybody");
+        }
         Ok(Gateway { state, address, stop, server: Mutex::new(Some(server)), timer })
     }
 

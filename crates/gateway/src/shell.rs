@@ -197,7 +197,8 @@ impl GatewayState {
             let (answer, echo) = match tokio::time::timeout(ECHO_PATIENCE, answer).await {
                 Ok(Ok((answer, echo))) => (Some(answer), Some(echo)),
                 Ok(Err(error)) => {
-                    log::warn!("the echo could not answer: {error}");
+                    log::warn!("the echo could not answer");
+                    log::debug!("the echo could not answer: {error}");
                     (None, None)
                 }
                 Err(_) => {

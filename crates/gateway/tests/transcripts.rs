@@ -195,6 +195,7 @@ async fn replay(name: &str) {
         }
     }
     assert!(replayed > 0, "{name}: nothing was replayed");
+    let logged_in = pages.values().any(|p| p.events.is_some());
     for (page, mut known) in pages {
         if let Some(events) = known.events.as_mut() {
             // The session is deleted at the end of every recording: its channel ends, with nothing left in it.
@@ -202,6 +203,7 @@ async fn replay(name: &str) {
             assert_eq!(rest, None, "{name}: {page}");
         }
     }
+    assert!(logged_in || name.starts_with("login-") || name.starts_with("associate-"), "{name}: nobody polled");
     assert_eq!((s.gateway.state().session_count(), s.gateway.state().call_count()), (0, 0), "{name}");
 }
 
@@ -215,6 +217,7 @@ macro_rules! replays {
 }
 
 replays! {
+    associate_token: "associate-token",
     login_account: "login-account",
     login_userid: "login-userid",
     login_twice: "login-twice",
@@ -235,4 +238,113 @@ replays! {
     logout_in_call: "logout-in-call",
     mute: "mute",
     dtmf: "dtmf",
+}
+
+/// The stub refused every dialled address; ours places the call (D-22), save `null`, and ends it when nobody is there.
+#[tokio::test]
+async fn addresses() {
+    let recording = recording("addresses");
+    let s = Server::start_with(|c| c.domain = "stub.test".into()).await;
+    let alice = s.login("alice").await;
+    let mut called = 0;
+    for entry in recording["entries"].as_array().expect("entries") {
+        if entry["kind"] != "request" || entry["method"] != "POST" || entry["body"].get("call").is_none() {
+            continue;
+        }
+        let mut body = entry["body"].clone();
+        body["call"]["sdp"] = sdp(entry).expect("a description").into();
+        let party = body["call"]["calledParty"].clone();
+        let reply = alice.send("POST", "/calls", &[], Some(body)).await;
+        if party.is_null() {
+            assert_eq!(reply.refusal(), refused(400, "SVC0002"));
+            assert!(reply.body.contains("calledParty"), "{}", reply.body);
+        } else {
+            assert_eq!(reply.status, 201, "{party}");
+            let call = item_id_of(reply.header("location").expect("Location")).expect("an id").to_owned();
+            assert_eq!(alice.ended(&call).await.as_deref(), Some("Not found"), "{party}");
+        }
+        called += 1;
+    }
+    assert!(called >= 10, "{called}");
+}
+
+/// Every kind of request that the original client ever sent, with its headers, in a state that fits.
+#[tokio::test]
+async fn every_recorded_kind_of_request_is_understood() {
+    let wire = recording("raw-wire");
+    let s = Server::start().await;
+    let token = s.token("vtn:4255550100");
+    let mut kinds = 0;
+    for entry in wire.as_array().expect("a list") {
+        let (method, path) = (entry["method"].as_str().expect("text"), entry["path"].as_str().expect("text"));
+        let (alice, bob) = (s.login("alice").await, s.login("bob").await);
+        let mut headers: Vec<(&str, String)> = Vec::new();
+        for (name, value) in entry["headers"].as_object().expect("headers") {
+            headers.push((name, value.as_str().expect("text").replace("{token}", &alice.bearer[7..])));
+        }
+        if method == "OPTIONS" {
+            headers.push(("Access-Control-Request-Method", entry["requestMethod"].as_str().expect("text").into()));
+            headers.push(("Access-Control-Request-Headers", entry["requestHeaders"].as_str().expect("text").into()));
+            headers.push(("Origin", "http://app.example".into()));
+        }
+        let action = entry["headers"]["x-calls-action"].as_str();
+        let reason = entry["headers"]["x-delete-reason"].as_str();
+        let call = match (path.contains("{cid}") && method != "OPTIONS", action, reason) {
+            (false, _, _) => String::new(),
+            (true, Some("call-answer"), _) | (true, _, Some("reject")) => {
+                bob.dial("alice").await;
+                alice.invited().await
+            }
+            (true, _, Some("cancel")) => alice.dial("bob").await,
+            (true, _, _) => alice.connect(&bob, "bob").await.0,
+        };
+        let real = path
+            .replace("{sid}", &alice.session)
+            .replace("{cid}", &call)
+            .replace("{userId}", "alice@ewebrtc.local")
+            .replace("{participant}", "sip:bob@ewebrtc.local");
+        let mut body = entry["body"].clone();
+        for part in ["call", "conference", "callsMediaModifications", "conferenceModifications"] {
+            if body.get(part).is_some() {
+                body[part]["sdp"] = OFFER.into();
+            }
+        }
+        let number = entry["headers"]["x-e911Id"].as_str().is_some_and(|id| id.starts_with("E911"));
+        if number && method == "POST" {
+            headers.retain(|(name, _)| *name != "Authorization");
+            headers.push(("Authorization", format!("Bearer {token}")));
+        }
+        let headers: Vec<(&str, &str)> = headers.iter().map(|(n, v)| (*n, v.as_str())).collect();
+        let poll = path.ends_with("/events") && method == "GET";
+        if poll {
+            bob.dial("alice").await;
+        }
+        let reply = s.send(method, &real, &headers, (!body.is_null()).then(|| body.to_string())).await;
+        let modifies = action.is_some_and(|a| a != "call-answer");
+        let expected = match (method, path) {
+            ("OPTIONS", _) | ("DELETE", _) if !path.contains("/participants/") || method == "OPTIONS" => 204,
+            (_, p) if p.contains("/participants/") => 400,
+            ("PUT", p) if p.contains("/conferences/") => 400,
+            ("POST", p) if p.ends_with("/conferences") || p.ends_with("/websockets") => 501,
+            ("PUT", _) if modifies => 501,
+            ("POST", _) => 201,
+            // An account has no e911 id.
+            ("PUT", _) if body.get("e911Association").is_some() => 400,
+            ("PUT" | "GET", _) => 200,
+            _ => panic!("{method} {path}"),
+        };
+        assert_eq!(reply.status, expected, "{method} {path} {action:?}: {reply:?}");
+        reply.message_id();
+        if method == "OPTIONS" {
+            let allowed = reply.header("access-control-allow-headers").unwrap_or_default().to_ascii_lowercase();
+            for name in entry["requestHeaders"].as_str().expect("text").split(',') {
+                assert!(allowed.split(", ").any(|a| a == name), "{path}: {name}");
+            }
+        }
+        for phone in [&alice, &bob] {
+            phone.send("DELETE", "", &[], None).await;
+        }
+        kinds += 1;
+    }
+    assert!(kinds > 40, "{kinds}");
 }

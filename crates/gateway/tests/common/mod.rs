@@ -51,6 +51,9 @@ impl Reply {
 
     /// Message id of the error body, checked to be one that original clients survive (section 6.3).
     pub fn message_id(&self) -> Option<String> {
+        if self.status < 400 {
+            return None;
+        }
         let Some(kind) = self.header("content-type").filter(|k| k.starts_with("application/json")) else {
             return None;
         };
