@@ -323,6 +323,30 @@ fn logout_cancels_ends_and_deletes_in_order() {
 }
 
 #[test]
+fn expiry_during_logout_ends_both() {
+    let mut phone = Driver::ready();
+    phone.talking("c1");
+    phone.ringing("c2");
+    phone.call_tagged("o", "logout", None, Value::Null).expect("accepted");
+    phone.names();
+    let poll = phone.find_poll().expect("polling");
+    phone.answer(poll.id, 404, &[], "");
+    assert_eq!(
+        phone.names(),
+        [
+            "sc created>disconnected",
+            "call:disconnected",
+            "sc connected>disconnected",
+            "call:disconnected",
+            "session:expired",
+            "finished o"
+        ]
+    );
+    assert!(phone.requests.is_empty(), "{:?}", phone.paths());
+    phone.finish();
+}
+
+#[test]
 fn logout_completes_when_the_gateway_refuses() {
     for (status, expected) in [
         (500, "error 1000 session:disconnected finished o 1000"),

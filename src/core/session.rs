@@ -12,7 +12,7 @@ use super::io::{ErrorObject, HttpResponse, Output};
 use super::methods::option;
 use super::phone::{Life, PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
-use ewebrtc_wire::{Secret, session_id_of};
+use ewebrtc_wire::{Secret, header as names, session_id_of};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
@@ -61,7 +61,7 @@ pub(super) struct Session {
 
 /// Reads `x-expires`; `None` when it is absent or no number (P-66).
 fn lifetime_of(response: &HttpResponse) -> Option<Duration> {
-    let seconds: f64 = header(response, "x-expires")?.parse().ok()?;
+    let seconds: f64 = header(response, names::EXPIRES)?.parse().ok()?;
     (seconds.is_finite() && seconds >= 0.0).then(|| Duration::from_secs_f64(seconds.min(MAX_LIFETIME)))
 }
 
@@ -132,7 +132,7 @@ impl PhoneCore {
     pub(super) fn on_session_created(&mut self, t: &mut Turn<'_>, result: Result<HttpResponse, Problem>) {
         if self.life != Life::Open {
             // The login was overtaken by close: what was made is taken back.
-            if let Some(sid) = result.ok().as_ref().and_then(|r| header(r, "location")).and_then(session_id_of) {
+            if let Some(sid) = result.ok().as_ref().and_then(|r| header(r, names::LOCATION)).and_then(session_id_of) {
                 self.requests.send(Draft::delete_session(sid), Purpose::Farewell, t.out);
             }
             return;
@@ -144,14 +144,14 @@ impl PhoneCore {
             Ok(response) => response,
             Err(problem) => return self.login_failed(t, &problem),
         };
-        let Some(sid) = header(&response, "location").and_then(session_id_of).map(str::to_owned) else {
+        let Some(sid) = header(&response, names::LOCATION).and_then(session_id_of).map(str::to_owned) else {
             return self.login_failed(t, &Problem::own("2000", "the answer names no session"));
         };
         let Some(lifetime) = lifetime_of(&response) else {
             self.requests.send(Draft::delete_session(&sid), Purpose::Farewell, t.out);
             return self.login_failed(t, &Problem::own("2000", "the answer names no lifetime of the session"));
         };
-        let address = header(&response, "x-ewebrtc-user").filter(|a| !a.is_empty() && a.len() <= 320);
+        let address = header(&response, names::USER).filter(|a| !a.is_empty() && a.len() <= 320);
         self.named_domain = address.and_then(domain_of).map(str::to_owned);
         if self.session.user_id.is_none() {
             self.own = address.map(str::to_owned);

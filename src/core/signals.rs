@@ -15,7 +15,8 @@ use super::requests::{Draft, Purpose};
 use super::session::SessionPhase;
 use super::slots::MAX_ESTABLISHED;
 use ewebrtc_wire::{
-    CallAction, DeleteReason, EventObject, EventState, Kind, MediaType, Sdp, decode_events, item_id_of, session_id_of,
+    CallAction, DeleteReason, EventObject, EventState, Kind, MediaType, Sdp, decode_events, header as names,
+    item_id_of, session_id_of,
 };
 use std::time::Instant;
 
@@ -306,7 +307,7 @@ impl PhoneCore {
                 }
             }
             Ok(response) => {
-                let id = header(&response, "location").and_then(item_id_of).map(str::to_owned);
+                let id = header(&response, names::LOCATION).and_then(item_id_of).map(str::to_owned);
                 let usable = id.filter(|id| self.slots.by_id(id).is_none() && !self.channel.has_ended(id));
                 match usable {
                     // Cancelled meanwhile (P-64): DELETE follows the 201.

@@ -1,0 +1,156 @@
+//! A gateway that is late, doubled, out of order or talks nonsense: nothing of it harms the phone.
+
+mod core_support;
+
+use core_support::{AUDIO_SDP, Driver, VIDEO_SDP, event, invitation};
+use ewebrtc::core::Verb;
+use serde_json::{Value, json};
+use std::time::Duration;
+
+const C1: &str = "/sessions/s1/calls/c1";
+const JSON: &[(&str, &str)] = &[("content-type", "application/json")];
+
+#[test]
+fn a_gateway_that_talks_nonsense_does_no_harm() {
+    let states = [
+        "invitation-received",
+        "session-open",
+        "session-modified",
+        "session-terminated",
+        "mod-received",
+        "mod-terminated",
+        "move-terminated",
+        "transfer-initiated",
+        "transfer-terminated",
+        "call-ringing",
+        "",
+    ];
+    let sdps = ["", "garbage", "v=0\r\n", AUDIO_SDP, VIDEO_SDP];
+    for first in ["idle", "offering", "posting", "connecting", "connected", "ringing", "ending"] {
+        for state in states {
+            for sdp in sdps {
+                let mut phone = Driver::ready();
+                match first {
+                    "offering" => drop(phone.call("dial", None, json!({"destination": "bob"}))),
+                    "posting" => drop(phone.dial()),
+                    "connecting" => {
+                        phone.dial();
+                        phone.accepted("c1");
+                    }
+                    "connected" => drop(phone.talking("c1")),
+                    "ringing" => drop(phone.ringing("c1")),
+                    "ending" => {
+                        phone.talking("c1");
+                        drop(phone.call("hangup", None, json!({})));
+                    }
+                    _ => {}
+                }
+                let events = [event("c1", state, &[("sdp", sdp)]), event("c1", state, &[]), event("zz", state, &[])];
+                phone.deliver(&events);
+                phone.deliver(&events);
+                // Whatever there is can be ended, and then the line is free.
+                for _ in 0..3 {
+                    for method in ["hangup", "cancel", "reject"] {
+                        drop(phone.call(method, None, json!({})));
+                    }
+                    for delete in phone.requests.clone().iter().filter(|r| r.request.verb == Verb::Delete) {
+                        phone.answer(delete.id, 204, &[], "");
+                    }
+                    phone.advance(Duration::from_secs(6));
+                }
+                assert_eq!(
+                    phone.code("dial", None, json!({"destination": "bob"})),
+                    "ok",
+                    "{first}, {state:?}, {sdp:?}"
+                );
+                phone.finish();
+            }
+        }
+    }
+}
+
+#[test]
+fn bodies_that_are_no_event_lists_do_no_harm() {
+    for body in
+        ["", "{}", "[]", "null", "nonsense", "{\"events\":5}", "{\"events\":{\"eventList\":[5,null,{}]}}", "\u{0}"]
+    {
+        let mut phone = Driver::ready();
+        let poll = phone.find_poll().expect("polling");
+        phone.answer(poll.id, 200, JSON, body);
+        phone.advance(Duration::from_secs(1));
+        assert!(phone.find_poll().is_some(), "{body:?}: polling goes on");
+        phone.ringing("c1");
+        phone.finish();
+    }
+}
+
+#[test]
+fn doubled_and_late_invitations_ring_once() {
+    let mut phone = Driver::ready();
+    phone.names();
+    phone.deliver(&[invitation("c1"), invitation("c1")]);
+    assert_eq!(phone.names(), ["call:incoming"]);
+    phone.deliver(&[event("c1", "session-terminated", &[("reason", "Call canceled")])]);
+    phone.names();
+    phone.deliver(&[invitation("c1")]);
+    assert!(phone.names().is_empty());
+    let foreign = json!({"type": "calls", "state": "invitation-received", "from": "x",
+        "resourceURL": "/RTC/v1/sessions/other/calls/c9"});
+    phone.deliver(&[foreign]);
+    assert!(phone.names().is_empty());
+    phone.finish();
+}
+
+#[test]
+fn a_call_whose_201_was_lost_is_ended_when_it_is_answered() {
+    let mut phone = Driver::ready();
+    phone.dial();
+    let post = phone.find(Verb::Post, "/sessions/s1/calls").expect("sent");
+    phone.fail(post.id);
+    phone.deliver(&[event("lost", "session-open", &[("sdp", AUDIO_SDP)])]);
+    assert!(phone.find(Verb::Delete, "/sessions/s1/calls/lost").is_some());
+    phone.deliver(&[event("lost", "session-open", &[]), event("unknown", "session-open", &[])]);
+    assert!(phone.find(Verb::Delete, "/sessions/s1/calls/unknown").is_none());
+    phone.finish();
+}
+
+#[test]
+fn events_of_many_unknown_calls_are_bounded() {
+    let mut phone = Driver::ready();
+    phone.dial();
+    let flood: Vec<Value> = (0..2000).map(|n| event(&format!("x{n}"), "session-open", &[])).collect();
+    phone.deliver(&flood);
+    phone.accepted("c1");
+    phone.deliver(&[event("c1", "session-open", &[("sdp", AUDIO_SDP)])]);
+    assert_eq!(phone.call("isCallInProgress", None, Value::Null), Ok(json!(true)));
+    phone.finish();
+}
+
+#[test]
+fn events_that_overtake_the_201_are_kept() {
+    let mut phone = Driver::ready();
+    phone.dial();
+    phone.names();
+    phone.deliver(&[event("other", "session-open", &[]), event("c1", "session-open", &[("sdp", AUDIO_SDP)])]);
+    assert!(phone.names().is_empty());
+    phone.accepted("c1");
+    let names = phone.names();
+    assert_eq!(names[..2], ["sc created>connecting", "call:connecting"]);
+    assert_eq!(names[3..], ["sc connecting>connected", "call:connected"]);
+    phone.finish();
+}
+
+#[test]
+fn events_that_overtake_the_answer_of_the_put_are_kept() {
+    let mut phone = Driver::ready();
+    let handle = phone.ringing("c1");
+    phone.call("answer", None, json!({})).expect("accepted");
+    phone.describe(handle);
+    phone.names();
+    phone.deliver(&[event("c1", "session-modified", &[])]);
+    assert!(phone.names().is_empty());
+    phone.reply(Verb::Put, C1, 204, &[], "");
+    let names = phone.names();
+    assert_eq!(names[..4], ["sc created>connecting", "call:connecting", "sc connecting>connected", "call:connected"]);
+    phone.finish();
+}

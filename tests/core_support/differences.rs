@@ -1,0 +1,255 @@
+//! The deliberate differences between the recordings of the original client and our phone, each a named rule with the
+//! decision it stands for.
+//!
+//! Owns: the rules. Lives on: the thread of the test that replays.
+#![allow(clippy::ptr_arg)] // every rule has one type, though not every one adds or removes entries
+
+use ewebrtc::core::Event;
+use serde_json::{Value, json};
+
+pub fn is(entry: &Value, kind: &str) -> bool {
+    entry["kind"] == kind
+}
+
+fn is_phone(entry: &Value, event: &str) -> bool {
+    is(entry, "phone") && entry["event"] == event
+}
+
+pub fn is_poll(entry: &Value) -> bool {
+    (is(entry, "request") || is(entry, "response")) && entry["method"] == "GET"
+}
+
+fn phone(like: &Value, event: &str, data: Value) -> Value {
+    json!({"kind": "phone", "t": like["t"], "event": event, "data": data})
+}
+
+/// The pair with which a call ends that got no further than `dialing` (P-63).
+fn ended(like: &Value) -> [Value; 2] {
+    [
+        phone(like, "call:state-changed", json!({"oldState": "created", "newState": "disconnected"})),
+        phone(like, "call:disconnected", json!({"message": "<text>"})),
+    ]
+}
+
+/// The differences of single recordings.
+pub mod difference {
+    use super::*;
+
+    /// P-38, numbers.md section 12: ten digits get the country code, `+` is understood, letters are keys, names and
+    /// special numbers get the configured domain.
+    pub fn numbers_are_normalised(entries: &mut Vec<Value>) {
+        let mut dialled = String::new();
+        for entry in entries.iter_mut() {
+            if is(entry, "action") && entry["name"] == "dial" {
+                dialled = entry["arg"]["destination"].as_str().unwrap_or_default().to_owned();
+            }
+            if is(entry, "request") && entry["method"] == "POST" && entry["body"]["call"].is_object() {
+                let ours = match dialled.as_str() {
+                    "4255550100" | "+14255550100" => "tel:+14255550100",
+                    "1800CALFEDX" => "tel:+18002253339",
+                    "911" => "sip:911@example.com",
+                    "411" => "sip:411@example.com",
+                    "2015" => "sip:2015@example.com",
+                    "*69" => "sip:*69@example.com",
+                    "bob" => "sip:bob@example.com",
+                    _ => continue,
+                };
+                entry["body"]["call"]["calledParty"] = ours.into();
+            }
+        }
+    }
+
+    /// Settings of the library are no commands of the phone; the restriction shows in the offer only.
+    pub fn codec_choice_is_not_a_phone_method(entries: &mut Vec<Value>) {
+        entries.retain(|e| !(is(e, "action") && e["name"].as_str().is_some_and(|name| name.starts_with("ATT."))));
+    }
+
+    /// P-40: an error whose body cannot be read is 1000 with its status; the original stops working.
+    pub fn unreadable_error_is_1000(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is(e, "page-error")) else { return };
+        let error = phone(&entries[at], "error", json!({"ErrorCode": "1000", "HttpStatusCode": 500}));
+        let end = ended(&entries[at]);
+        entries.splice(at..=at, [vec![error], end.to_vec()].concat());
+    }
+
+    /// P-22, P-65: failures of the event channel are retried with growing waits and reported once per series.
+    pub fn unreachable_once_per_series(entries: &mut Vec<Value>) {
+        let mut previous_poll_failed = false;
+        let mut failed = false;
+        entries.retain(|e| {
+            if is(e, "response") && e["method"] == "GET" {
+                previous_poll_failed = failed;
+                failed = e["status"].as_u64() >= Some(400);
+            }
+            !(is_phone(e, "gateway:unreachable") && failed && previous_poll_failed)
+        });
+    }
+
+    /// Methods that the core does not know yet are skipped together with their errors.
+    pub fn methods_of_later_work(entries: &mut Vec<Value>) {
+        let known = ["login", "logout", "hangup", "mute", "unmute", "cancel", "reject"];
+        let mut skipping = false;
+        entries.retain(|e| {
+            if is(e, "action") {
+                skipping = !known.contains(&e["name"].as_str().unwrap_or_default());
+            }
+            !skipping
+        });
+    }
+
+    /// P-66: without a lifetime the login fails and the session is deleted at once; nothing is left for a logout.
+    pub fn session_without_lifetime_is_deleted(entries: &mut Vec<Value>) {
+        entries.retain(|e| !is_phone(e, "session:disconnected"));
+        refused_logout(entries);
+    }
+
+    /// P-34: the second inviter is told that the user is busy.
+    pub fn second_invitation_is_declined(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is_phone(e, "notification")) else { return };
+        let url = entries[..at].iter().rev().find(|e| is(e, "event")).expect("the invitation")["event"]["resourceURL"]
+            .clone();
+        let request = json!({"kind": "request", "t": entries[at]["t"], "method": "DELETE", "path": url, "headers": {
+            "Content-Type": "application/json", "Accept": "application/json", "Authorization": "Bearer tok-alice",
+            "x-delete-reason": "reject"}, "body": null});
+        entries.insert(at, request);
+    }
+
+    /// P-23: a 404 on a call that does not speak of the session is an ordinary error; the session goes on.
+    pub fn bare_404_of_a_call_is_an_error(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is_phone(e, "session:expired")) else { return };
+        entries[at] = phone(&entries[at], "error", json!({"ErrorCode": "1000", "HttpStatusCode": 404}));
+    }
+
+    /// P-23: expiry is said once, polling stops and the id is given up, so that a logout finds no session (2101).
+    pub fn expiry_is_final(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is_phone(e, "session:expired")) else { return };
+        let tail = entries.split_off(at + 1);
+        let kept = tail.into_iter().filter(|e| is(e, "action"));
+        entries.extend(kept);
+        refused_logout(entries);
+    }
+
+    /// P-21, P-66: each answer of a refresh says when the next is due; here the first one says an hour.
+    pub fn refresh_follows_each_answer(entries: &mut Vec<Value>) {
+        let mut seen = 0;
+        entries.retain(|e| {
+            let refresh = e["method"] == "PUT";
+            seen += usize::from(refresh);
+            !refresh || seen <= 2
+        });
+    }
+
+    /// P-23, P-40: a 404 of the poll is expiry, whatever its message id; the original stops polling without a word.
+    pub fn unknown_404_of_the_poll_is_expiry(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is(e, "page-error")) else { return };
+        entries[at] = phone(&entries[at], "session:expired", json!({"sessionId": "{sid}"}));
+        expiry_is_final(entries);
+    }
+
+    /// P-37: video is not there yet, so the caller dials with audio; the answer with its refused section stays as recorded.
+    pub fn dialled_as_audio(entries: &mut Vec<Value>) {
+        if !entries.iter().any(|e| is_phone(e, "dialing")) {
+            return;
+        }
+        for entry in entries.iter_mut() {
+            if is(entry, "action") && entry["name"] == "dial" {
+                entry["arg"]["mediaType"] = "audio".into();
+            }
+            if let Some(data) = entry["data"].as_object_mut().filter(|data| data.contains_key("mediaType")) {
+                data.insert("mediaType".into(), "audio".into());
+                data.remove("downgrade");
+            }
+        }
+    }
+
+    /// A logout without a session is refused and sends nothing.
+    fn refused_logout(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is(e, "action") && e["name"] == "logout") else { return };
+        let error = phone(&entries[at], "error", json!({"JSMethod": "logout", "ErrorCode": "2101"}));
+        entries.insert(at + 1, error);
+    }
+}
+
+/// The differences that hold everywhere.
+pub mod general {
+    use super::*;
+
+    pub fn apply(entries: &mut Vec<Value>) {
+        failed_dials_end(entries);
+        unanswered_calls_change_state(entries);
+    }
+
+    /// P-63: a dial that fails ends with call:state-changed and call:disconnected.
+    fn failed_dials_end(entries: &mut Vec<Value>) {
+        let mut dialing = false;
+        let mut at = 0;
+        while at < entries.len() {
+            let entry = entries[at].clone();
+            let failed = is_phone(&entry, "error") || is_phone(&entry, "gateway:unreachable");
+            let done = entries.get(at + 1).is_some_and(|next| is_phone(next, "call:state-changed"));
+            if is_phone(&entry, "dialing") {
+                dialing = true;
+            } else if is_phone(&entry, "call:state-changed") {
+                dialing = false;
+            } else if failed && dialing && !done {
+                let end = ended(&entry);
+                entries.splice(at + 1..=at, end);
+                dialing = false;
+            }
+            at += 1;
+        }
+    }
+
+    /// P-56: incoming calls that end before their answer change state as well.
+    fn unanswered_calls_change_state(entries: &mut Vec<Value>) {
+        let mut at = 0;
+        while at < entries.len() {
+            let entry = entries[at].clone();
+            let end = entry["event"].as_str().and_then(|name| name.strip_prefix("call:"));
+            if let Some(state @ ("canceled" | "rejected" | "disconnected")) = end.filter(|_| is(&entry, "phone")) {
+                let before = entries[..at].iter().rev().find(|e| is(e, "phone")).cloned().unwrap_or_default();
+                if !(before["event"] == "call:state-changed" && before["data"]["newState"] == state) {
+                    let change = json!({"oldState": "created", "newState": state});
+                    entries.insert(at, phone(&entry, "call:state-changed", change));
+                    at += 1;
+                }
+            }
+            at += 1;
+        }
+    }
+
+    /// Headers that ours sends otherwise: the client's name (D-1), and no `x-e911Id` at DELETE (README of the folder).
+    pub fn header(method: &str, name: &str, value: &str) -> Option<String> {
+        match (method, name) {
+            ("DELETE", "x-e911Id") => None,
+            (_, "x-Arg") => Some("ClientSDK=ewebrtc-9.9.9".into()),
+            (_, "Authorization") => None,
+            _ => Some(value.to_owned()),
+        }
+    }
+
+    /// Is our property right where the recording has `theirs`?
+    pub fn property(name: &str, theirs: &Value, ours: Option<&Value>) -> bool {
+        match (name, theirs) {
+            // P-1: the runtime adds the time.
+            ("timestamp" | "timeStamp", _) => ours.is_none(),
+            // P-2: the own identity where it is known, else left out.
+            ("from" | "to", Value::Null) => ours.is_none_or(Value::is_string),
+            // P-6: always a negotiated type.
+            ("mediaType", Value::Null) => ours == Some(&json!("audio")),
+            // P-53: codecs are known before the event; the original is late at the caller.
+            ("codec", Value::Array(list)) if list.is_empty() => ours.is_some_and(Value::is_array),
+            // P-46: the status is a text; what is empty or says nothing is left out; texts are our own.
+            ("HttpStatusCode", Value::Number(status)) => ours == Some(&json!(status.to_string())),
+            ("APIError" | "AdditionalInformation", _) => true,
+            (_, Value::String(text)) if text == "<text>" => ours.and_then(Value::as_str).is_some_and(|t| !t.is_empty()),
+            (_, Value::String(text)) if text.is_empty() => ours.is_none_or(|v| v == ""),
+            _ => ours == Some(theirs),
+        }
+    }
+
+    /// Events of our own, which no recording has.
+    pub fn is_ours(event: &Event) -> bool {
+        ewebrtc_wire::OWN_EVENTS.contains(&event.name)
+    }
+}
