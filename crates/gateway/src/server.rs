@@ -28,9 +28,9 @@ use crate::core::TokenGrant;
 use crate::http::{Connection, app};
 use crate::shell::GatewayState;
 
-/// How long a connection may be silent between requests, or take for the head of one. Longer than any poll is held, so
-/// that a phone's connection is not closed under it.
-const HEAD_PATIENCE: Duration = Duration::from_secs(90);
+/// How long a connection may be silent between requests, or take for the head of one. Longer than clients keep idle
+/// connections (90 s is usual), so that a request does not meet a connection that is being closed.
+const HEAD_PATIENCE: Duration = Duration::from_secs(120);
 
 /// How long a response may make no progress: its phone has gone, and its events must not wait for the system's own limit
 /// of many minutes.

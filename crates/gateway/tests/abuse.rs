@@ -19,7 +19,7 @@ fn check(reply: &Reply, what: &str) {
         reply.message_id();
         assert!(reply.status != 500 && reply.status < 504, "{what}: {reply:?}");
         if reply.header("content-type").is_none_or(|c| !c.starts_with("application/json")) {
-            assert!([405, 413, 501].contains(&reply.status), "{what}: {reply:?}");
+            assert!([400, 405, 413, 501].contains(&reply.status), "{what}: {reply:?}");
         }
     }
 }
@@ -36,6 +36,9 @@ enum State {
     Foreign,
 }
 
+/// Method, headers, body, and the status and message id to expect.
+type Attempt = (&'static str, Vec<(&'static str, &'static str)>, Option<Value>, (u16, Option<&'static str>));
+
 #[tokio::test]
 async fn every_request_in_every_state_of_a_leg() {
     use State::*;
@@ -50,7 +53,7 @@ async fn every_request_in_every_state_of_a_leg() {
         };
         let answer = if state == Ringing { (200, None) } else { refused_id };
         let put = |action: &'static str| vec![("x-calls-action", action)];
-        let table: Vec<(&str, Vec<(&str, &str)>, Option<Value>, (u16, Option<&str>))> = vec![
+        let table: Vec<Attempt> = vec![
             ("PUT", put("call-answer"), Some(sdp.clone()), answer),
             (
                 "PUT",
@@ -153,6 +156,16 @@ async fn every_resource_refuses_what_it_does_not_know() {
         let reply = s.send("POST", path, &[("Authorization", alice.bearer.as_str())], Some("{}".into())).await;
         check(&reply, path);
         assert_eq!(reply.refusal(), refused(404, ""), "{path}");
+    }
+}
+
+#[tokio::test]
+async fn paths_that_are_no_text_are_refused() {
+    let s = Server::start().await;
+    for path in ["/RTC/v1/sessions/%ff", "/RTC/v1/userIds/%c3%28", "/RTC/v1/sessions/a/calls/%80"] {
+        let reply = s.send("PUT", path, &[("Authorization", "Bearer x")], None).await;
+        check(&reply, path);
+        assert_eq!((reply.status, reply.message_id()), (400, None), "{path}");
     }
 }
 

@@ -216,3 +216,23 @@ async fn an_echo_that_cannot_answer_ends_the_call() {
     let out = bob.dial("echo").await;
     assert_eq!(bob.ended(&out).await.as_deref(), Some("Not available"), "one at a time here");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn many_calls_at_once_do_not_disturb_each_other() {
+    let s = Server::start().await;
+    let pair = async |n: usize| {
+        let (caller, callee) = (format!("caller{n}"), format!("callee{n}"));
+        let (alice, bob) = (s.login(&caller).await, s.login(&callee).await);
+        for _ in 0..3 {
+            let (out, inc) = alice.connect(&bob, &callee).await;
+            assert_eq!(bob.end(&inc, "terminate").await.status, 204);
+            assert_eq!(alice.ended(&out).await.as_deref(), Some("Call terminated"));
+            assert_eq!(bob.ended(&inc).await, None);
+        }
+        for phone in [&alice, &bob] {
+            assert_eq!(phone.send("DELETE", "", &[], None).await.status, 204);
+        }
+    };
+    futures_util::future::join_all((0..40).map(pair)).await;
+    assert_eq!((s.gateway.state().session_count(), s.gateway.state().call_count()), (0, 0));
+}

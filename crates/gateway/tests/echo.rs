@@ -67,9 +67,10 @@ async fn the_echo_sends_audio_back_until_the_caller_hangs_up() {
     // Its connection ends with the call, which the caller's side notices.
     let gone = async {
         loop {
-            match log.state.lock().unwrap_or_else(PoisonError::into_inner).clone() {
-                Some(TransportState::Disconnected | TransportState::Failed(_) | TransportState::Closed) => return,
-                _ => {}
+            let state = log.state.lock().unwrap_or_else(PoisonError::into_inner).clone();
+            if matches!(state, Some(TransportState::Disconnected | TransportState::Failed(_) | TransportState::Closed))
+            {
+                return;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;
         }

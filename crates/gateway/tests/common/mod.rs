@@ -54,9 +54,7 @@ impl Reply {
         if self.status < 400 {
             return None;
         }
-        let Some(kind) = self.header("content-type").filter(|k| k.starts_with("application/json")) else {
-            return None;
-        };
+        let kind = self.header("content-type").filter(|k| k.starts_with("application/json"))?;
         let error = ewebrtc_wire::RequestError::parse(Some(kind), self.body.as_bytes()).expect("a RequestError");
         let code = ewebrtc_wire::api_error_for(self.status, Some(&error.message_id)).code;
         assert_ne!(code, "1000", "{} {} stops original clients", self.status, error.message_id);
