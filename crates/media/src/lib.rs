@@ -9,11 +9,27 @@
 
 pub mod analysis;
 pub mod codec;
+pub mod engine;
 pub mod error;
+mod files;
 pub mod jitter;
+pub mod leg;
+pub mod pcm;
 pub mod resample;
 mod ring;
+mod shared;
+pub mod sink;
+pub mod source;
+#[cfg(test)]
+mod tick_tests;
 pub mod transport;
 mod wav;
+mod worker;
 
+pub use engine::{Engine, EngineMetrics};
 pub use error::MediaError;
+pub use leg::{Leg, LegConfig, LegStats};
+pub use pcm::{PcmReader, PcmSink, PcmSource, PcmWriter, pcm_sink, pcm_source};
+pub use shared::LegEvent;
+pub use sink::{AudioSink, WavRecorder};
+pub use source::AudioSource;

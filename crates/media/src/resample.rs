@@ -16,8 +16,6 @@ pub(crate) struct Resampler {
     /// None when both rates are the same.
     fft: Option<Fft<f32>>,
     chunk: usize,
-    from: u32,
-    to: u32,
     input: Vec<f32>,
     output: Vec<f32>,
 }
@@ -35,13 +33,13 @@ impl Resampler {
         }
         let ten_ms = from as usize / 100;
         if from == to {
-            return Ok(Resampler { fft: None, chunk: ten_ms, from, to, input: Vec::new(), output: vec![0.0; ten_ms] });
+            return Ok(Resampler { fft: None, chunk: ten_ms, input: Vec::new(), output: vec![0.0; ten_ms] });
         }
         let fft = Fft::<f32>::new(from as usize, to as usize, ten_ms, 1, FixedSync::Both)
             .map_err(|error| MediaError::Source(format!("no conversion from {from} to {to} Hz: {error}")))?;
         let chunk = fft.input_frames_max();
         let output = vec![0.0; fft.output_frames_max()];
-        Ok(Resampler { fft: Some(fft), chunk, from, to, input: vec![0.0; chunk], output })
+        Ok(Resampler { fft: Some(fft), chunk, input: vec![0.0; chunk], output })
     }
 
     /// Samples that [`Resampler::process`] takes at once.
@@ -57,11 +55,6 @@ impl Resampler {
     /// Output samples by which the result is late.
     pub(crate) fn delay(&self) -> usize {
         self.fft.as_ref().map_or(0, |fft| fft.output_delay())
-    }
-
-    /// Input rate.
-    pub(crate) fn from(&self) -> u32 {
-        self.from
     }
 
     /// Converts exactly one chunk; shorter input is filled up with silence. `out` has room for a chunk.
@@ -102,7 +95,7 @@ pub fn resample_all(samples: &[i16], from: u32, to: u32) -> Vec<i16> {
     if from == to {
         return samples.to_vec();
     }
-    let wanted = (samples.len() as u64 * u64::from(resampler.to) / u64::from(from)) as usize;
+    let wanted = (samples.len() as u64 * u64::from(to) / u64::from(from)) as usize;
     let mut piece = vec![0i16; resampler.chunk_out()];
     let mut result = Vec::with_capacity(wanted + 2 * piece.len());
     for chunk in samples.chunks(resampler.chunk_in()) {

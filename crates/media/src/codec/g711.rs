@@ -84,11 +84,7 @@ impl AudioEncoder for G711Encoder {
         }
     }
 
-    fn encode(
-        &mut self,
-        pcm: &[i16; FRAME_SAMPLES],
-        out: &mut [u8; MAX_ENCODED_BYTES],
-    ) -> Result<usize, CodecError> {
+    fn encode(&mut self, pcm: &[i16; FRAME_SAMPLES], out: &mut [u8; MAX_ENCODED_BYTES]) -> Result<usize, CodecError> {
         let mut low = [0i16; FRAME_SAMPLES / RATIO];
         self.down.process(pcm, &mut low);
         let encode = match self.law {

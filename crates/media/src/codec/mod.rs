@@ -54,11 +54,7 @@ pub trait AudioEncoder: Send {
     ///
     /// # Errors
     /// The codec failed inside; the frame is lost and the next one may be tried.
-    fn encode(
-        &mut self,
-        pcm: &[i16; FRAME_SAMPLES],
-        out: &mut [u8; MAX_ENCODED_BYTES],
-    ) -> Result<usize, CodecError>;
+    fn encode(&mut self, pcm: &[i16; FRAME_SAMPLES], out: &mut [u8; MAX_ENCODED_BYTES]) -> Result<usize, CodecError>;
     /// Share of packets, 0–100 %, that the other side loses: codecs with redundancy spend bits accordingly.
     fn set_expected_loss(&mut self, percent: u8);
 }

@@ -40,9 +40,8 @@ impl OpusEncoder {
     pub fn new(settings: &CodecSettings) -> Result<OpusEncoder, MediaError> {
         let mut code: c_int = 0;
         // SAFETY: plain values and a pointer to a live integer.
-        let state = unsafe {
-            sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_VOIP as c_int, &mut code)
-        };
+        let state =
+            unsafe { sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_VOIP as c_int, &mut code) };
         let state = NonNull::new(state).filter(|_| code == 0).ok_or_else(|| failure("encoder", code))?;
         let mut encoder = OpusEncoder { state, dtx: settings.dtx, loss: 0 };
         let wishes = [
@@ -78,11 +77,7 @@ impl AudioEncoder for OpusEncoder {
         AudioCodec::Opus
     }
 
-    fn encode(
-        &mut self,
-        pcm: &[i16; FRAME_SAMPLES],
-        out: &mut [u8; MAX_ENCODED_BYTES],
-    ) -> Result<usize, CodecError> {
+    fn encode(&mut self, pcm: &[i16; FRAME_SAMPLES], out: &mut [u8; MAX_ENCODED_BYTES]) -> Result<usize, CodecError> {
         // SAFETY: the lengths given are those of the arrays.
         let bytes = unsafe {
             sys::opus_encode(
@@ -272,8 +267,7 @@ mod tests {
         let settings = CodecSettings { dtx: true, ..CodecSettings::default() };
         let mut encoder = OpusEncoder::new(&settings).unwrap();
         let mut payload = [0u8; MAX_ENCODED_BYTES];
-        let sent =
-            (0..250).filter(|_| encoder.encode(&[0; FRAME_SAMPLES], &mut payload).unwrap_or(1) > 0).count();
+        let sent = (0..250).filter(|_| encoder.encode(&[0; FRAME_SAMPLES], &mut payload).unwrap_or(1) > 0).count();
         assert!((5..50).contains(&sent), "{sent} of 250 packets were sent");
     }
 

@@ -47,8 +47,7 @@ pub(super) struct Up {
 impl Up {
     pub(super) fn new() -> Up {
         let filter = filter();
-        let phases =
-            std::array::from_fn(|p| std::array::from_fn(|t| filter[t * RATIO + p] * RATIO as f32));
+        let phases = std::array::from_fn(|p| std::array::from_fn(|t| filter[t * RATIO + p] * RATIO as f32));
         Up { phases, past: [0.0; TAPS] }
     }
 
@@ -99,9 +98,7 @@ mod tests {
     use crate::analysis::tone_level;
 
     fn tone(rate: f64, hz: f64, samples: usize) -> Vec<i16> {
-        (0..samples)
-            .map(|i| ((i as f64 / rate * hz * std::f64::consts::TAU).sin() * 10_000.0) as i16)
-            .collect()
+        (0..samples).map(|i| ((i as f64 / rate * hz * std::f64::consts::TAU).sin() * 10_000.0) as i16).collect()
     }
 
     #[test]

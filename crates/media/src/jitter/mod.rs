@@ -266,8 +266,7 @@ impl JitterBuffer {
         };
         let step = i64::from(packet.sequence.wrapping_sub(stream.sequence as u16) as i16);
         let sequence = stream.sequence + step;
-        let timestamp =
-            stream.timestamp + i64::from(packet.timestamp.wrapping_sub(stream.timestamp as u32) as i32);
+        let timestamp = stream.timestamp + i64::from(packet.timestamp.wrapping_sub(stream.timestamp as u32) as i32);
         let bit = u32::try_from(-step.min(0)).ok().and_then(|back| 1u64.checked_shl(back)).unwrap_or(0);
         if step <= 0 && stream.seen & bit != 0 {
             self.stats.duplicates += 1;
@@ -435,8 +434,7 @@ impl JitterBuffer {
         let usual = self.last_samples.clamp(TICK_SAMPLES as i64, FRAME_SAMPLES as i64);
         let length = self.store.copy_front(&mut self.payload);
         let payload = &self.payload[..length];
-        let redundant =
-            lost && entry.codec == self.last_codec && self.decoders.of(entry.codec).has_redundancy(payload);
+        let redundant = lost && entry.codec == self.last_codec && self.decoders.of(entry.codec).has_redundancy(payload);
         if redundant && gap <= entry.samples {
             let wanted = (gap / step * step) as usize;
             if let Ok(samples) = self.decoders.of(entry.codec).decode_redundancy(payload, wanted, &mut self.scratch) {

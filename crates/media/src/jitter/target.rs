@@ -20,7 +20,7 @@ const REDUNDANCY_US: i64 = 20_000;
 const LOSSY: f32 = 0.01;
 /// What is held back at first, and bounds for later. Less than 15 ms cannot be kept with ticks of 10 ms.
 const FIRST_US: i64 = 40_000;
-const LEAST_US: i64 = 15_000;
+const LEAST_US: i64 = 30_000;
 const MOST_US: i64 = 500_000;
 /// The smallest lag is that of the last 8 s, in pieces of half a second, so that a slow clock on the other side or a
 /// longer path is noticed.

@@ -83,7 +83,8 @@ impl Line {
         let pcm: [i16; FRAME_SAMPLES] = std::array::from_fn(|i| {
             let t = (frame * FRAME_SAMPLES as u64 + i as u64) as f64 / 48_000.0;
             let loud = if self.pause { 0.0 } else { 0.6 + 0.4 * (t * 3.0).sin() };
-            let voice: f64 = (1..8).map(|k| (t * 300.0 * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k * k)).sum();
+            let voice: f64 =
+                (1..8).map(|k| (t * 300.0 * f64::from(k) * std::f64::consts::TAU).sin() / f64::from(k * k)).sum();
             (voice * loud * 9_000.0) as i16
         });
         let mut payload = [0u8; MAX_ENCODED_BYTES];
@@ -94,8 +95,7 @@ impl Line {
         }
         let sent_at = 1_000_000 + self.frame as i64 * self.second / 50;
         for delay in network(frame) {
-            let sent =
-                Sent { sequence: self.sequence, timestamp: self.timestamp, payload: payload[..bytes].to_vec() };
+            let sent = Sent { sequence: self.sequence, timestamp: self.timestamp, payload: payload[..bytes].to_vec() };
             self.way.push((sent_at + delay, sent));
         }
         self.frame += 1;
@@ -360,7 +360,8 @@ fn packets_may_have_any_length() {
     for bytes in [40usize, 80, 240, 320, 480] {
         println!("{bytes} bytes of G.711");
         let mut buffer = JitterBuffer::new().unwrap();
-        let payload: Vec<u8> = (0..bytes).map(|i| crate::codec::g711::to_mu(if i % 8 < 4 { 5_000 } else { -5_000 })).collect();
+        let payload: Vec<u8> =
+            (0..bytes).map(|i| crate::codec::g711::to_mu(if i % 8 < 4 { 5_000 } else { -5_000 })).collect();
         let (mut now, mut sequence) = (0i64, 0u16);
         let mut sent = 0i64;
         let mut out = [0i16; TICK_SAMPLES];

@@ -1,0 +1,270 @@
+//! The audio clock of the process, its workers and the thread that reports events.
+//!
+//! Owns: one clock thread that wakes the workers every 10 ms at absolute deadlines, and a few workers that serve all
+//! legs; no task and no timer per leg. The threads begin with the first leg and sleep while there is none. Nothing here
+//! waits for the tokio runtime.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
+use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
+use std::thread::Thread;
+use std::time::{Duration, Instant};
+
+use crate::error::MediaError;
+use crate::shared::{LegEvent, Shared};
+use crate::worker::LegWork;
+
+/// Length of a tick.
+const TICK: Duration = Duration::from_millis(10);
+/// Workers at most: one serves a hundred legs with Opus, the network threads need cores too.
+const MOST_WORKERS: usize = 4;
+/// Ticks that are made up for after the process was held up, 1 s; what is beyond that is skipped.
+const MOST_LATE: u64 = 100;
+/// Events on their way to the reporting thread: five kinds for each of 200 legs at once. When it is full the legs keep
+/// theirs and try again 10 ms later.
+const REPORTS: usize = 1_024;
+
+/// What is told on the reporting thread.
+pub(crate) enum Report {
+    /// An event for the owner of a leg.
+    Event(Arc<dyn Fn(LegEvent) + Send + Sync>, LegEvent),
+    /// The worker has let a leg go.
+    Ended(Arc<Shared>),
+}
+
+/// How the audio clock is doing, since the start of the process.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct EngineMetrics {
+    /// Legs being served.
+    pub legs: usize,
+    /// Worker threads, 0 before the first leg.
+    pub workers: usize,
+    /// Ticks served by all workers together.
+    pub ticks: u64,
+    /// Ticks whose work took longer than 10 ms: there is too much of it, or the cores were taken away meanwhile.
+    pub overruns: u64,
+    /// Times at which the clock itself was woken more than 10 ms late.
+    pub late_wakes: u64,
+    /// Ticks that were skipped because the process was held up for more than a second.
+    pub skipped: u64,
+    /// The longest that one tick of one worker took.
+    pub longest_tick: Duration,
+}
+
+#[derive(Default)]
+struct Worker {
+    fresh: Mutex<Vec<Box<LegWork>>>,
+    has_fresh: AtomicBool,
+    legs: AtomicUsize,
+}
+
+struct Inner {
+    epoch: Instant,
+    workers: Vec<Worker>,
+    /// The tick that is due, counted from the epoch.
+    tick: AtomicU64,
+    legs: AtomicUsize,
+    sleeping: Mutex<()>,
+    wake: Condvar,
+    ticks: AtomicU64,
+    overruns: AtomicU64,
+    late_wakes: AtomicU64,
+    skipped: AtomicU64,
+    longest_us: AtomicU64,
+}
+
+/// The audio engine of the process.
+pub struct Engine {
+    inner: Arc<Inner>,
+    /// Where legs report, once the threads run.
+    reports: Mutex<Option<SyncSender<Report>>>,
+}
+
+impl Engine {
+    /// The one of this process. Its threads begin with the first leg.
+    pub fn global() -> &'static Engine {
+        static ENGINE: OnceLock<Engine> = OnceLock::new();
+        ENGINE.get_or_init(|| {
+            let cores = std::thread::available_parallelism().map_or(1, usize::from);
+            Engine {
+                inner: Arc::new(Inner {
+                    epoch: Instant::now(),
+                    workers: (0..cores.min(MOST_WORKERS)).map(|_| Worker::default()).collect(),
+                    tick: AtomicU64::new(0),
+                    legs: AtomicUsize::new(0),
+                    sleeping: Mutex::new(()),
+                    wake: Condvar::new(),
+                    ticks: AtomicU64::new(0),
+                    overruns: AtomicU64::new(0),
+                    late_wakes: AtomicU64::new(0),
+                    skipped: AtomicU64::new(0),
+                    longest_us: AtomicU64::new(0),
+                }),
+                reports: Mutex::new(None),
+            }
+        })
+    }
+
+    /// How the audio clock is doing.
+    #[must_use]
+    pub fn metrics(&self) -> EngineMetrics {
+        let inner = &self.inner;
+        let started = self.reports.lock().unwrap_or_else(PoisonError::into_inner).is_some();
+        EngineMetrics {
+            legs: inner.legs.load(Ordering::Relaxed),
+            workers: if started { inner.workers.len() } else { 0 },
+            ticks: inner.ticks.load(Ordering::Relaxed),
+            overruns: inner.overruns.load(Ordering::Relaxed),
+            late_wakes: inner.late_wakes.load(Ordering::Relaxed),
+            skipped: inner.skipped.load(Ordering::Relaxed),
+            longest_tick: Duration::from_micros(inner.longest_us.load(Ordering::Relaxed)),
+        }
+    }
+
+    /// Where legs report; starts the threads.
+    ///
+    /// # Errors
+    /// [`MediaError::Transport`] when the system gives no threads.
+    pub(crate) fn reports(&self) -> Result<SyncSender<Report>, MediaError> {
+        let mut known = self.reports.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(reports) = known.as_ref() {
+            return Ok(reports.clone());
+        }
+        let fault = |error: std::io::Error| MediaError::Transport(format!("no thread for the audio: {error}"));
+        let spawn = |name: String, work: Box<dyn FnOnce() + Send>| {
+            std::thread::Builder::new().name(name).spawn(work).map(|handle| handle.thread().clone()).map_err(fault)
+        };
+        let (reports, queue) = sync_channel(REPORTS);
+        spawn("ewebrtc-events".into(), Box::new(move || report(&queue)))?;
+        let mut workers = Vec::new();
+        for index in 0..self.inner.workers.len() {
+            let inner = self.inner.clone();
+            workers.push(spawn(format!("ewebrtc-audio-{index}"), Box::new(move || inner.work(index)))?);
+        }
+        let inner = self.inner.clone();
+        spawn("ewebrtc-clock".into(), Box::new(move || inner.keep_time(&workers)))?;
+        *known = Some(reports.clone());
+        Ok(reports)
+    }
+
+    /// Gives a leg to the worker with the fewest; [`Engine::reports`] has been called before.
+    pub(crate) fn add(&self, leg: Box<LegWork>) {
+        let inner = &self.inner;
+        let least = (0..inner.workers.len()).min_by_key(|i| inner.workers[*i].legs.load(Ordering::Relaxed));
+        let index = least.unwrap_or(0);
+        let worker = &inner.workers[index];
+        worker.legs.fetch_add(1, Ordering::Relaxed);
+        worker.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(leg);
+        worker.has_fresh.store(true, Ordering::Release);
+        let _asleep = inner.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
+        inner.legs.fetch_add(1, Ordering::Release);
+        inner.wake.notify_one();
+    }
+}
+
+impl Inner {
+    fn time_of(&self, tick: u64) -> Instant {
+        self.epoch + Duration::from_micros(tick * TICK.as_micros() as u64)
+    }
+
+    fn tick_at(&self, time: Instant) -> u64 {
+        (time.saturating_duration_since(self.epoch).as_micros() / TICK.as_micros()) as u64
+    }
+
+    /// The clock thread.
+    fn keep_time(&self, workers: &[Thread]) {
+        let mut planned = 0;
+        loop {
+            if self.legs.load(Ordering::Acquire) == 0 {
+                let mut asleep = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
+                while self.legs.load(Ordering::Acquire) == 0 {
+                    asleep = self.wake.wait(asleep).unwrap_or_else(PoisonError::into_inner);
+                }
+                planned = self.tick_at(Instant::now());
+            }
+            planned += 1;
+            let wait = self.time_of(planned).saturating_duration_since(Instant::now());
+            if !wait.is_zero() {
+                std::thread::sleep(wait);
+            }
+            let due = self.tick_at(Instant::now()).max(planned);
+            if due > planned {
+                self.late_wakes.fetch_add(1, Ordering::Relaxed);
+            }
+            planned = due;
+            self.tick.store(due, Ordering::Release);
+            for (worker, thread) in self.workers.iter().zip(workers) {
+                if worker.legs.load(Ordering::Relaxed) > 0 {
+                    thread.unpark();
+                }
+            }
+        }
+    }
+
+    /// A worker thread.
+    fn work(&self, index: usize) {
+        let Some(worker) = self.workers.get(index) else { return };
+        let mut legs: Vec<Box<LegWork>> = Vec::new();
+        let mut done = 0;
+        loop {
+            let due = self.tick.load(Ordering::Acquire);
+            if due == done {
+                std::thread::park();
+                continue;
+            }
+            if legs.is_empty() {
+                done = due - 1;
+            }
+            if worker.has_fresh.swap(false, Ordering::Acquire) {
+                legs.append(&mut worker.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+            }
+            if due - done > MOST_LATE {
+                self.skipped.fetch_add(due - done - MOST_LATE, Ordering::Relaxed);
+                done = due - MOST_LATE;
+            }
+            while done < due && !legs.is_empty() {
+                done += 1;
+                self.serve(worker, &mut legs, self.time_of(done));
+            }
+            done = due;
+        }
+    }
+
+    /// One tick of all legs of a worker.
+    fn serve(&self, worker: &Worker, legs: &mut Vec<Box<LegWork>>, now: Instant) {
+        let began = Instant::now();
+        legs.retain_mut(|leg| {
+            // A fault in one leg must not end the others.
+            let goes_on = catch_unwind(AssertUnwindSafe(|| leg.tick(now)))
+                .unwrap_or_else(|_| catch_unwind(AssertUnwindSafe(|| leg.abandon())).is_ok());
+            if !goes_on {
+                worker.legs.fetch_sub(1, Ordering::Relaxed);
+                self.legs.fetch_sub(1, Ordering::Release);
+            }
+            goes_on
+        });
+        let took = began.elapsed();
+        self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.longest_us.fetch_max(took.as_micros() as u64, Ordering::Relaxed);
+        if took > TICK {
+            self.overruns.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The reporting thread: calls the owners of the legs, who may take their time here.
+fn report(queue: &Receiver<Report>) {
+    while let Ok(report) = queue.recv() {
+        match report {
+            Report::Event(owner, event) => {
+                if catch_unwind(AssertUnwindSafe(|| owner(event))).is_err() {
+                    log::error!("the event handler of a leg has panicked");
+                }
+            }
+            Report::Ended(shared) => {
+                shared.ended.send_replace(true);
+            }
+        }
+    }
+}

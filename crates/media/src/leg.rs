@@ -1,0 +1,317 @@
+//! A leg: one peer connection with its audio, from a source and to a sink.
+//!
+//! Owns: the handle that the phone holds, and the order in which the parts of a leg are made and taken apart. The
+//! asynchronous functions run on the tokio runtime; the audio itself is served by the engine's own threads.
+
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use crate::codec::{self, CodecSettings, SAMPLE_RATE};
+use crate::engine::Engine;
+use crate::error::MediaError;
+use crate::shared::{LegEvent, Receiver, Route, Shared};
+use crate::sink::{AudioSink, Drain, WavRecorder};
+use crate::source::{AudioSource, Feed};
+use crate::transport::{
+    AudioCodec, Direction, IceConfig, Medium, Negotiated, NegotiatedAudio, Transport, TransportConfig, TransportState,
+};
+use crate::worker::{LegParts, LegWork};
+
+/// How long [`Leg::close`] waits for the audio threads, which need 10 ms.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(2);
+
+/// What a leg is made from.
+#[derive(Debug, Clone)]
+pub struct LegConfig {
+    /// How a path to the other side is looked for.
+    pub ice: IceConfig,
+    /// Codecs in order of preference.
+    pub audio_codecs: Vec<AudioCodec>,
+    /// Where the audio that goes out comes from.
+    pub source: AudioSource,
+    /// Where the audio that comes in goes.
+    pub sink: AudioSink,
+    /// How audio is encoded.
+    pub codec: CodecSettings,
+    /// Without a packet for so long, [`LegEvent::Interrupted`] is reported; 5 s by default.
+    pub interrupted_after: Duration,
+}
+
+impl Default for LegConfig {
+    fn default() -> LegConfig {
+        let transport = TransportConfig::default();
+        LegConfig {
+            ice: transport.ice,
+            audio_codecs: transport.audio_codecs,
+            source: AudioSource::Silence,
+            sink: AudioSink::Discard,
+            codec: CodecSettings::default(),
+            interrupted_after: Duration::from_secs(5),
+        }
+    }
+}
+
+/// Figures of a leg since it was made; at most one tick old.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct LegStats {
+    /// The codec that is sent; none before offer and answer are known.
+    pub codec: Option<AudioCodec>,
+    /// Packets handed to the transport.
+    pub packets_sent: u64,
+    /// Packets that the transport did not take.
+    pub packets_refused: u64,
+    /// Packets of audio received, without duplicates.
+    pub packets_received: u64,
+    /// Packets that never came, by their sequence numbers.
+    pub packets_lost: u64,
+    /// Packets that came too late to be played.
+    pub packets_late: u64,
+    /// Packets left out: too old after a stall, or more than the queues hold.
+    pub packets_discarded: u64,
+    /// Packets of a payload type that nobody had agreed on.
+    pub packets_unknown: u64,
+    /// Packets of telephone events (RFC 4733), which do not go to the decoder.
+    pub telephone_events: u64,
+    /// Audio recovered from redundancy.
+    pub recovered: Duration,
+    /// Audio invented in place of packets that were not there in time.
+    pub concealed: Duration,
+    /// Audio cut out or repeated in order to follow the network and the other side's clock.
+    pub stretched: Duration,
+    /// Interarrival jitter of what is received (RFC 3550 section 6.4.1).
+    pub jitter: Duration,
+    /// How long packets are to be held back beyond the fastest one.
+    pub jitter_target: Duration,
+    /// How long the packet played last was held back beyond the fastest one.
+    pub jitter_delay: Duration,
+    /// Round-trip time by RTCP, once known.
+    pub round_trip: Option<Duration>,
+    /// Share of our packets that the other side loses, smoothed, 0.0–1.0.
+    pub remote_loss: f32,
+    /// Level of what is heard and of what is sent, root mean square over about 200 ms in dB of full scale; −127 is
+    /// silence.
+    pub level_in_dbfs: f32,
+    /// See `level_in_dbfs`.
+    pub level_out_dbfs: f32,
+    /// Payload buffers that had to be allocated because the transport still held all of the pool.
+    pub payload_allocations: u64,
+}
+
+struct Inner {
+    id: u64,
+    shared: Arc<Shared>,
+    transport: Transport,
+    codec: CodecSettings,
+    /// What was handed to the worker last.
+    route: Mutex<Option<NegotiatedAudio>>,
+    recorder: Option<WavRecorder>,
+    /// Kept so that the owner's function is not dropped on an audio thread.
+    _events: Arc<dyn Fn(LegEvent) + Send + Sync>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        // The worker lets go of its half at its next tick; the transport closes itself with its last handle.
+        self.shared.closing.store(true, Ordering::Release);
+    }
+}
+
+/// A handle of one leg of a call. Clones are the same leg; when the last one is dropped the leg ends, without waiting
+/// and without the guarantees of [`Leg::close`].
+#[derive(Clone)]
+pub struct Leg {
+    inner: Arc<Inner>,
+}
+
+impl Leg {
+    /// Makes a leg. Must be called inside a tokio runtime, which carries the transport.
+    ///
+    /// `events` is called on the engine's reporting thread, one event after the other; all legs of the process share
+    /// that thread, so it should hand the event on and return. It is not called after [`Leg::close`] has returned.
+    ///
+    /// # Errors
+    /// [`MediaError::Source`] when source or sink cannot be had (the text names the file), [`MediaError::Transport`]
+    /// when the connection or a codec cannot be set up.
+    pub async fn new(config: LegConfig, events: impl Fn(LegEvent) + Send + Sync + 'static) -> Result<Leg, MediaError> {
+        static NUMBERS: AtomicU64 = AtomicU64::new(1);
+        let id = NUMBERS.fetch_add(1, Ordering::Relaxed);
+        let feed = Feed::open(&config.source, id)?;
+        let drain = Drain::open(&config.sink, id)?;
+        let engine = Engine::global();
+        let reports = engine.reports()?;
+        let shared = Arc::new(Shared::new());
+        let settings =
+            TransportConfig { ice: config.ice, audio_codecs: config.audio_codecs, ..TransportConfig::default() };
+        let transport = Transport::new(settings, Arc::new(Receiver(shared.clone()))).await?;
+        let events: Arc<dyn Fn(LegEvent) + Send + Sync> = Arc::new(events);
+        let work = LegWork::new(LegParts {
+            shared: shared.clone(),
+            out: Box::new(transport.clone()),
+            feed,
+            drain,
+            events: events.clone(),
+            reports,
+            ssrc: transport.ssrc(Medium::Audio),
+            interrupted_after_us: i64::try_from(config.interrupted_after.as_micros()).unwrap_or(i64::MAX),
+            seed: RandomState::new().build_hasher().finish(),
+        })?;
+        engine.add(Box::new(work));
+        let recorder = match config.sink {
+            AudioSink::Recorder(recorder) => Some(recorder),
+            AudioSink::Discard | AudioSink::Pcm(_) => None,
+        };
+        let route = Mutex::new(None);
+        let inner = Inner { id, shared, transport, codec: config.codec, route, recorder, _events: events };
+        Ok(Leg { inner: Arc::new(inner) })
+    }
+
+    /// A complete offer: all candidates are in it.
+    ///
+    /// # Errors
+    /// [`MediaError::Closed`], [`MediaError::Transport`].
+    pub async fn create_offer(&self) -> Result<String, MediaError> {
+        self.open()?;
+        self.inner.transport.create_offer().await
+    }
+
+    /// Takes the other side's offer and gives the complete answer to it.
+    ///
+    /// # Errors
+    /// [`MediaError::Sdp`] for an offer that cannot be read or contains nothing we can use, [`MediaError::Closed`],
+    /// [`MediaError::Transport`].
+    pub async fn answer_offer(&self, offer: &str) -> Result<String, MediaError> {
+        self.open()?;
+        let answer = self.inner.transport.answer_offer(offer).await?;
+        self.adopt()?;
+        Ok(answer)
+    }
+
+    /// Takes the other side's answer to our offer.
+    ///
+    /// # Errors
+    /// As [`Leg::answer_offer`].
+    pub async fn apply_answer(&self, answer: &str) -> Result<(), MediaError> {
+        self.open()?;
+        self.inner.transport.apply_answer(answer).await?;
+        self.adopt()
+    }
+
+    /// The direction that the next offer or answer is to have, e.g. for a hold.
+    pub fn set_direction(&self, direction: Direction) {
+        self.inner.transport.set_direction(Medium::Audio, direction);
+    }
+
+    /// The call is connected: the source begins, and the sink begins to take what is heard. Until then silence is
+    /// sent (as soon as the path is up) and nothing is recorded. A second call changes nothing.
+    pub fn activate(&self) {
+        self.inner.shared.active.store(true, Ordering::Release);
+    }
+
+    /// While muted, silence is sent; packets go on, and so does the source, unheard.
+    pub fn set_muted(&self, muted: bool) {
+        self.inner.shared.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Sends from another source, from its beginning; the old one is let go.
+    ///
+    /// # Errors
+    /// [`MediaError::Source`] when it cannot be had (the old one goes on), [`MediaError::Closed`].
+    pub fn set_source(&self, source: AudioSource) -> Result<(), MediaError> {
+        self.open()?;
+        let feed = Feed::open(&source, self.inner.id)?;
+        self.inner.shared.order(|orders| orders.feed = Some(feed));
+        Ok(())
+    }
+
+    /// State of the path.
+    #[must_use]
+    pub fn transport_state(&self) -> TransportState {
+        self.inner.transport.state()
+    }
+
+    /// What offer and answer agreed upon.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        self.inner.transport.negotiated()
+    }
+
+    /// The figures of now. Cheap: a few reads of memory.
+    #[must_use]
+    pub fn stats(&self) -> LegStats {
+        let shared = &self.inner.shared;
+        let figures = &shared.figures;
+        let count = |place: &AtomicU64| place.load(Ordering::Relaxed);
+        let micros = |place: &AtomicU32| Duration::from_micros(u64::from(place.load(Ordering::Relaxed)));
+        let audio =
+            |place: &AtomicU64| Duration::from_micros(count(place).saturating_mul(1_000_000) / u64::from(SAMPLE_RATE));
+        let decibels =
+            |place: &AtomicU32| (10.0 * f32::from_bits(place.load(Ordering::Relaxed)).max(1e-13).log10()).max(-127.0);
+        LegStats {
+            codec: shared.codec(),
+            packets_sent: count(&figures.packets_sent),
+            packets_refused: count(&figures.packets_refused),
+            packets_received: count(&figures.packets_received),
+            packets_lost: count(&figures.packets_lost),
+            packets_late: count(&figures.packets_late),
+            packets_discarded: count(&figures.packets_discarded) + count(&shared.inbox_dropped),
+            packets_unknown: count(&figures.packets_unknown),
+            telephone_events: count(&figures.telephone_events),
+            recovered: audio(&figures.samples_recovered),
+            concealed: audio(&figures.samples_concealed),
+            stretched: audio(&figures.samples_stretched),
+            jitter: micros(&figures.jitter_us),
+            jitter_target: micros(&figures.target_us),
+            jitter_delay: micros(&figures.delay_us),
+            round_trip: shared.round_trip(),
+            remote_loss: f32::from(shared.remote_loss.load(Ordering::Relaxed)) / 100.0,
+            level_in_dbfs: decibels(&figures.level_in),
+            level_out_dbfs: decibels(&figures.level_out),
+            payload_allocations: count(&figures.payload_allocations),
+        }
+    }
+
+    /// Ends the leg: no event and no packet comes after it, and a recorder has every sample in its file. Closing again
+    /// does nothing more. Takes some 20 ms; never longer than a few seconds, whatever the network and the disk do.
+    ///
+    /// Must not be awaited inside the function that takes the leg's events.
+    pub async fn close(&self) {
+        let inner = &self.inner;
+        inner.shared.closing.store(true, Ordering::Release);
+        let mut ended = inner.shared.ended.subscribe();
+        if tokio::time::timeout(CLOSE_PATIENCE, ended.wait_for(|ended| *ended)).await.is_err() {
+            log::warn!("the audio of a call did not end in time");
+        }
+        inner.transport.close().await;
+        if let Some(recorder) = inner.recorder.clone() {
+            match tokio::task::spawn_blocking(move || recorder.flush()).await {
+                Ok(Ok(())) => {}
+                Ok(Err(error)) => log::warn!("a recording is not complete: {error}"),
+                Err(_) => log::warn!("a recording could not be completed"),
+            }
+        }
+    }
+
+    fn open(&self) -> Result<(), MediaError> {
+        if self.inner.shared.closing.load(Ordering::Acquire) { Err(MediaError::Closed) } else { Ok(()) }
+    }
+
+    /// Hands to the worker what was agreed upon.
+    fn adopt(&self) -> Result<(), MediaError> {
+        let Some(negotiated) = self.inner.transport.negotiated() else {
+            return Err(MediaError::Sdp("offer and answer have no audio in common".into()));
+        };
+        let audio = negotiated.audio;
+        let mut last = self.inner.route.lock().unwrap_or_else(PoisonError::into_inner);
+        let same_codec = last.is_some_and(|old| old.codec == audio.codec);
+        let encoder = if same_codec { None } else { Some(codec::encoder(audio.codec, &self.inner.codec)?) };
+        *last = Some(audio);
+        self.inner.shared.order(|orders| {
+            // An encoder that was ordered and not yet taken is the right one if the codec is still the same.
+            let kept = orders.route.take().and_then(|route| route.encoder).filter(|e| e.codec() == audio.codec);
+            orders.route = Some(Route { audio, encoder: encoder.or(kept) });
+        });
+        Ok(())
+    }
+}
