@@ -17,8 +17,8 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCCertificate, RTCIceCandidateType,
-    RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, StatsSelector,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateType, RTCIceGatheringState,
+    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, StatsSelector,
 };
 
 use super::addresses::{self, Addresses};
@@ -88,7 +88,7 @@ struct Signs {
 pub(super) struct Plan<'a> {
     pub(super) number: u64,
     pub(super) config: &'a TransportConfig,
-    pub(super) certificate: RTCCertificate,
+    pub(super) certificate: settings::Certificate,
     pub(super) ssrc: u32,
     pub(super) cname: &'a str,
     /// Our DTLS role, should we answer.
@@ -233,6 +233,12 @@ impl Connection {
     /// The name under which the crate knows its section; texts shown to it must use the same.
     pub(super) fn mid(&self) -> String {
         self.mid.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Makes the next offer one with new ICE credentials.
+    #[cfg(test)]
+    pub(super) async fn restart(&self) -> Result<(), MediaError> {
+        step("ICE restart", self.connection.restart_ice()).await
     }
 
     /// Offer and answer are known now; the first call counts.

@@ -64,12 +64,12 @@ impl Transport {
     /// must outlive the transport.
     ///
     /// # Errors
-    /// `Transport` without a runtime, or when no certificate can be made.
+    /// `Transport` without a runtime.
     #[allow(clippy::unused_async, reason = "making a transport may have to wait in future")]
     pub async fn new(config: TransportConfig, events: Arc<dyn TransportEvents>) -> Result<Transport, MediaError> {
         let runtime = tokio::runtime::Handle::try_current()
             .map_err(|_| MediaError::Transport("a transport needs a tokio runtime".into()))?;
-        let (shared, finish) = Shared::new(config, events)?;
+        let (shared, finish) = Shared::new(config, events);
         let shared = Arc::new(shared);
         runtime.spawn(attendant::attend(shared.clone(), finish));
         Ok(Transport(Arc::new(Handle(shared))))
@@ -156,3 +156,6 @@ impl Transport {
         self.0.0.closed().await;
     }
 }
+
+#[cfg(test)]
+mod restart_tests;

@@ -12,6 +12,7 @@ use super::connection::{Connection, Link, Plan, Replaced};
 use super::sdp_in::{Half, Layout, Remote, Role, Setup, read};
 use super::sdp_out::{Description, Facts};
 use super::session::{Shared, WeakInlet};
+use super::settings::{self, Certificate};
 use super::types::Direction;
 use crate::MediaError;
 
@@ -20,6 +21,8 @@ pub(super) struct Negotiation {
     session: u64,
     version: u64,
     connections: u64,
+    /// Of the connection built last.
+    certificate: Option<Certificate>,
     layout: Layout,
     /// Our DTLS role: that of the first exchange with this party, kept in every later answer (RFC 8842 section 5.5).
     role: Option<Role>,
@@ -51,6 +54,7 @@ impl Negotiation {
             session: (seed >> 12) | 1,
             version: 0,
             connections: 0,
+            certificate: None,
             layout: Layout::ours(),
             role: None,
             fingerprints: BTreeSet::new(),
@@ -249,10 +253,17 @@ async fn build(
     instead_of: Option<Replaced>,
 ) -> Result<Arc<Connection>, MediaError> {
     state.connections += 1;
+    // A party that we were connected with begins a new DTLS association only for a new fingerprint (RFC 8842 section 4);
+    // one that has our offer already expects the old one.
+    let certificate = match (&instead_of, &state.certificate) {
+        (Some(_), Some(certificate)) => certificate.clone(),
+        _ => settings::certificate()?,
+    };
+    state.certificate = Some(certificate.clone());
     let plan = Plan {
         number: state.connections,
         config: &shared.config,
-        certificate: shared.certificate.clone(),
+        certificate,
         ssrc: shared.ssrc,
         cname: &shared.cname,
         answering,

@@ -221,7 +221,8 @@ impl Description<'_> {
                 "srflx" => 1,
                 _ => 2,
             };
-            (kind, candidate.address.is_ipv6(), std::cmp::Reverse(candidate.priority))
+            let address = candidate.address;
+            (kind, address.ip().is_loopback(), address.is_ipv6(), std::cmp::Reverse(candidate.priority))
         };
         let best = self.facts.candidates.iter().min_by_key(rank).map(|candidate| candidate.address);
         best.unwrap_or(SocketAddr::new(IpAddr::from([0, 0, 0, 0]), 9))

@@ -38,7 +38,7 @@ fn answer(facts: &Facts, layout: &Layout, role: Option<Role>, direction: Directi
 fn component_2_doubles_and_stale_candidates_are_dropped() {
     let facts = Facts::read(INNER, SHOW_ALL).expect("readable");
     let kinds: Vec<(&str, u16)> = facts.candidates.iter().map(|c| (c.kind.as_str(), c.address.port())).collect();
-    assert_eq!(kinds, [("host", 5000), ("host", 5001), ("srflx", 6000), ("relay", 7000)]);
+    assert_eq!(kinds, [("host", 5001), ("host", 5000), ("srflx", 6000), ("relay", 7000)]);
     assert_eq!(facts.sockets().len(), 2);
 }
 

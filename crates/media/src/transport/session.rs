@@ -9,7 +9,6 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, RwLock, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::{Notify, watch};
-use webrtc::peer_connection::RTCCertificate;
 
 use super::connection::{Connection, Inlet, Link};
 use super::negotiation::Negotiation;
@@ -23,7 +22,6 @@ use crate::MediaError;
 pub(super) struct Shared {
     pub(super) config: TransportConfig,
     pub(super) events: Arc<dyn TransportEvents>,
-    pub(super) certificate: RTCCertificate,
     pub(super) ssrc: u32,
     pub(super) cname: String,
     /// Offers and answers of one transport come one after the other.
@@ -69,18 +67,13 @@ struct Counts {
 
 impl Shared {
     /// The state of a new transport, and the sign that its attendant gives when it has finished.
-    pub(super) fn new(
-        config: TransportConfig,
-        events: Arc<dyn TransportEvents>,
-    ) -> Result<(Shared, watch::Sender<bool>), MediaError> {
-        let certificate = super::settings::certificate()?;
+    pub(super) fn new(config: TransportConfig, events: Arc<dyn TransportEvents>) -> (Shared, watch::Sender<bool>) {
         let (finish, finished) = watch::channel(false);
         let random = rtc::shared::util::math_rand_alpha(16);
         let seed = u64::from_le_bytes(random.as_bytes().get(..8).and_then(|b| b.try_into().ok()).unwrap_or_default());
         let shared = Shared {
             config,
             events,
-            certificate,
             ssrc: random_number(),
             cname: random,
             negotiation: tokio::sync::Mutex::new(Negotiation::new(seed)),
@@ -99,7 +92,7 @@ impl Shared {
             counts: Counts::default(),
             report: Mutex::new(None),
         };
-        Ok((shared, finish))
+        (shared, finish)
     }
 
     /// The connections; the lock is held for a few instructions only.

@@ -16,9 +16,9 @@ use rtc::rtp_transceiver::rtp_sender::{
     RTCRtpCodec, RTCRtpCodecParameters, RTCRtpCodingParameters, RTCRtpEncodingParameters, RtpCodecKind,
 };
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
+pub(super) use webrtc::peer_connection::RTCCertificate as Certificate;
 use webrtc::peer_connection::{
-    RTCCertificate, RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy,
-    SettingEngineBuilder, crypto,
+    RTCConfiguration, RTCConfigurationBuilder, RTCIceServer, RTCIceTransportPolicy, SettingEngineBuilder, crypto,
 };
 
 use super::codecs::{Encoding, offered};
@@ -39,13 +39,13 @@ const CHECK_TIME: Duration = Duration::from_secs(5);
 /// sent and received. The tap only looks on, so no rule of the chain pins it.
 const TAP_SLOT: usize = 500;
 
-/// A certificate of our own, kept over every connection of a transport, so that the fingerprint in the descriptions
-/// already sent stays true. One per transport: calls cannot be linked by it.
-pub(super) fn certificate() -> Result<RTCCertificate, MediaError> {
+/// A certificate of our own: a connection that takes the place of another one must have the same fingerprint. Not one
+/// for the process: calls cannot be linked by it.
+pub(super) fn certificate() -> Result<Certificate, MediaError> {
     let failed = |error: &dyn std::fmt::Display| MediaError::Transport(format!("no certificate: {error}"));
     let provider = crypto::default_provider().map_err(|error| failed(&error))?;
     let parameters = CertificateParams::new(vec!["ewebrtc".to_owned()]).map_err(|error| failed(&error))?;
-    RTCCertificate::generate(provider.crypto(), crypto::SignatureScheme::EcdsaP256Sha256, parameters)
+    Certificate::generate(provider.crypto(), crypto::SignatureScheme::EcdsaP256Sha256, parameters)
         .map_err(|error| failed(&error))
 }
 
@@ -119,11 +119,7 @@ pub(super) fn engine(answering: Role, credentials: Option<(String, String)>) -> 
 }
 
 /// Servers, policy and certificate.
-pub(super) fn configuration(
-    ice: &IceConfig,
-    servers: Vec<RTCIceServer>,
-    certificate: RTCCertificate,
-) -> RTCConfiguration {
+pub(super) fn configuration(ice: &IceConfig, servers: Vec<RTCIceServer>, certificate: Certificate) -> RTCConfiguration {
     let policy = match ice.policy {
         IcePolicy::All => RTCIceTransportPolicy::All,
         IcePolicy::Relay => RTCIceTransportPolicy::Relay,
