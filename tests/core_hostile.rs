@@ -4,6 +4,8 @@ mod core_support;
 
 use core_support::{AUDIO_SDP, Driver, VIDEO_SDP, event, invitation};
 use ewebrtc::core::Verb;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, RngSeed, TestRunner};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -153,4 +155,74 @@ fn events_that_overtake_the_answer_of_the_put_are_kept() {
     let names = phone.names();
     assert_eq!(names[..4], ["sc created>connecting", "call:connecting", "sc connecting>connected", "call:connected"]);
     phone.finish();
+}
+
+#[test]
+fn a_flood_of_invitations_is_declined_within_bounds() {
+    let mut phone = Driver::ready();
+    let flood: Vec<Value> = (0..2000).map(|n| invitation(&format!("x{n}"))).collect();
+    phone.deliver(&flood);
+    assert!(phone.requests.len() < 80, "{} requests at once", phone.requests.len());
+    assert_eq!(phone.code("reject", None, json!({})), "ok");
+    phone.finish();
+}
+
+#[test]
+fn a_flood_of_associations_is_refused() {
+    let mut phone = Driver::ready();
+    let codes: Vec<String> = (0..20).map(|_| phone.code("associateE911Id", None, json!({"e911Id": "E"}))).collect();
+    assert_eq!(codes.iter().filter(|code| *code == "ok").count(), 16);
+    assert!(codes[16..].iter().all(|code| code == "2050"));
+    phone.finish();
+}
+
+#[test]
+fn any_json_on_the_channel_is_harmless() {
+    let seed = std::env::var("EWEBRTC_TEST_SEED").ok().and_then(|text| text.parse().ok()).unwrap_or(4711);
+    println!("EWEBRTC_TEST_SEED={seed}");
+    let config = Config { cases: 300, failure_persistence: None, rng_seed: RngSeed::Fixed(seed), ..Config::default() };
+    let word = prop::sample::select(vec![
+        "calls",
+        "conferences",
+        "session-open",
+        "session-terminated",
+        "invitation-received",
+        "mod-received",
+        "c1",
+        "",
+        "/RTC/v1/sessions/s1/calls/c1",
+        "/RTC/v1/sessions/s1/calls/c2",
+        "/",
+        "//////",
+        "https://x/RTC/v1/sessions/s1",
+        AUDIO_SDP,
+    ]);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i32>().prop_map(Value::from),
+        word.prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+    ];
+    let names = ["type", "state", "resourceURL", "from", "sdp", "modId", "reason", "provisionalSDP"];
+    let object = prop::collection::vec(leaf, names.len())
+        .prop_map(move |values| Value::Object(names.iter().map(|n| (*n).to_owned()).zip(values).collect()));
+    let bodies = prop::collection::vec(prop::collection::vec(object, 0..4), 1..6);
+    let outcome = TestRunner::new(config).run(&bodies, |bodies| {
+        let mut phone = Driver::ready();
+        phone.talking("c1");
+        for body in bodies {
+            if phone.find_poll().is_none() {
+                phone.fire_next();
+            }
+            if phone.find_poll().is_some() {
+                phone.deliver(&body);
+            }
+        }
+        phone.finish();
+        Ok(())
+    });
+    if let Err(failure) = outcome {
+        panic!("{failure}");
+    }
 }

@@ -69,7 +69,7 @@ impl PhoneCore {
         }
         if let Some(id) = &call.id {
             let draft = Draft::delete_item(call.kind(), &sid, id, call.withdrawal());
-            self.requests.send(draft, Purpose::Farewell, t.out);
+            self.requests.send_farewell(draft, t.out);
         }
     }
 

@@ -54,6 +54,8 @@ pub(super) struct Facts<'a> {
     pub(super) subject: bool,
     /// There is a foreground item.
     pub(super) foreground: bool,
+    /// As many associations of an e911 id are under way as may be.
+    pub(super) associating: bool,
     /// Domain for names and short numbers.
     pub(super) domain: &'a str,
 }
@@ -224,6 +226,13 @@ const ASSOCIATE: &[Check] = &[
         },
     },
     Check { code: "2053", test: not_open },
+    Check {
+        code: "2050",
+        test: |facts, _| match facts.associating {
+            true => Verdict::Because("too many associations are under way".into()),
+            false => Verdict::Passed,
+        },
+    },
 ];
 
 const DIAL: &[Check] = &[

@@ -13,7 +13,7 @@ use super::io::{
     RequestId,
 };
 use super::methods::{Facts, Method, Pending, Verdict, option};
-use super::requests::{Purpose, Requests};
+use super::requests::{MAX_ASSOCIATIONS, Purpose, Requests};
 use super::session::{Session, SessionPhase};
 use super::slots::Slots;
 use ewebrtc_wire::{DEFAULT_DOMAIN, called_party};
@@ -230,6 +230,7 @@ impl PhoneCore {
             }),
             subject,
             foreground: self.slots.foreground().is_some(),
+            associating: self.requests.count(|p| matches!(p, Purpose::AssociateE911 { .. })) >= MAX_ASSOCIATIONS,
             domain: self.domain(),
         }
     }

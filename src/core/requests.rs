@@ -53,6 +53,12 @@ pub(super) struct Draft {
     timeout: Duration,
 }
 
+/// Last words in flight at a time: enough for every item and a burst of declined invitations. Beyond it nothing is sent;
+/// the gateway ends such legs by its own ring time-out.
+pub(super) const MAX_FAREWELLS: usize = 64;
+/// Associations of an e911 id in flight at a time; a program that has more repeats itself.
+pub(super) const MAX_ASSOCIATIONS: usize = 16;
+
 const JSON: &str = "application/json";
 
 impl Draft {
@@ -195,8 +201,22 @@ impl Requests {
             .collect()
     }
 
+    /// Sends a last word, unless too many are under way.
+    pub(super) fn send_farewell(&mut self, draft: Draft, out: &mut Vec<Output>) {
+        if self.count(|purpose| *purpose == Purpose::Farewell) < MAX_FAREWELLS {
+            self.send(draft, Purpose::Farewell, out);
+        } else {
+            log::warn!("too many last words to the gateway are under way; one is left out");
+        }
+    }
+
     /// Is a request of this kind in flight?
     pub(super) fn any(&self, wanted: impl Fn(&Purpose) -> bool) -> bool {
-        self.in_flight.values().any(|entry| wanted(&entry.purpose))
+        self.count(wanted) > 0
+    }
+
+    /// How many requests of this kind are in flight?
+    pub(super) fn count(&self, wanted: impl Fn(&Purpose) -> bool) -> usize {
+        self.in_flight.values().filter(|entry| wanted(&entry.purpose)).count()
     }
 }

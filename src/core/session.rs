@@ -133,7 +133,7 @@ impl PhoneCore {
         if self.life != Life::Open {
             // The login was overtaken by close: what was made is taken back.
             if let Some(sid) = result.ok().as_ref().and_then(|r| header(r, names::LOCATION)).and_then(session_id_of) {
-                self.requests.send(Draft::delete_session(sid), Purpose::Farewell, t.out);
+                self.requests.send_farewell(Draft::delete_session(sid), t.out);
             }
             return;
         }
@@ -148,7 +148,7 @@ impl PhoneCore {
             return self.login_failed(t, &Problem::own("2000", "the answer names no session"));
         };
         let Some(lifetime) = lifetime_of(&response) else {
-            self.requests.send(Draft::delete_session(&sid), Purpose::Farewell, t.out);
+            self.requests.send_farewell(Draft::delete_session(&sid), t.out);
             return self.login_failed(t, &Problem::own("2000", "the answer names no lifetime of the session"));
         };
         let address = header(&response, names::USER).filter(|a| !a.is_empty() && a.len() <= 320);

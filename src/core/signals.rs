@@ -149,7 +149,7 @@ impl PhoneCore {
 
     fn send_farewell(&mut self, t: &mut Turn<'_>, kind: Kind, id: &str, reason: DeleteReason) {
         if let Some(sid) = self.session.id.clone() {
-            self.requests.send(Draft::delete_item(kind, &sid, id, reason), Purpose::Farewell, t.out);
+            self.requests.send_farewell(Draft::delete_item(kind, &sid, id, reason), t.out);
         }
     }
 
@@ -286,7 +286,7 @@ impl PhoneCore {
         t.event(events::notification(call, self.own.as_deref(), text));
         if let (Some(id), Some(mod_id), Some(sdp)) = (&call.id, &event.mod_id, &call.local_sdp) {
             let draft = Draft::call_action(&sid, id, CallAction::RejectModification, Some(mod_id), sdp);
-            self.requests.send(draft, Purpose::Farewell, t.out);
+            self.requests.send_farewell(draft, t.out);
         }
     }
 
