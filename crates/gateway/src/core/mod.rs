@@ -3,7 +3,7 @@
 //! Owns: [`Core`], the one owner of all state. Lives on: whichever thread holds the shell's lock; nothing in here blocks.
 //! Must not import: anything of the HTTP shell, tokio, axum, `ewebrtc_media`; it reads no clock, time is an argument.
 //!
-//! Reading order: [`request`](self) for what goes in and out, `directory` (who exists), `session` (login and the event
+//! Reading order: `request` for what goes in and out, `directory` (who exists), `session` (login and the event
 //! channel), `outbox` (delivery rules R1 to R7), `call` (the machine of one call), `ring` (how calls and sessions meet).
 //!
 //! Nothing grows without bound; every limit stands in [`Limits`] with its reason and what happens when it is reached.
