@@ -414,6 +414,23 @@ fn every_dependency_is_explained() {
 }
 
 #[test]
+fn pages_name_files_that_exist() {
+    let places = ["src/", "crates/", "tests/", "docs/", "scripts/", "examples/", "include/", "bindings/", "benches/"];
+    let mut faults = Vec::new();
+    let pages = files("docs").into_iter().chain(["README.md".to_owned()]).filter(|path| path.ends_with(".md"));
+    for page in pages {
+        for name in read(&root().join(&page)).split('`').skip(1).step_by(2) {
+            let file = name.split("::").next().unwrap_or_default();
+            let is_path = places.iter().any(|place| file.starts_with(place)) && !file.contains([' ', '\n', '*']);
+            if is_path && !root().join(file).exists() {
+                faults.push(format!("{page} names {file}"));
+            }
+        }
+    }
+    assert_none(faults, "what a page names is there");
+}
+
+#[test]
 fn the_reader_of_this_test_sees_code_only() {
     let text = "use a::b; // c::d\nlet x = \"e::f\"; let y = r#\"g::h\"#; let z: &'static str = i::j('\"', '\\'');\n\
                 /* k::l */ crate::{m, n::o}; crate::p::q; for_r::s();";
