@@ -209,7 +209,7 @@ fn spoken(samples: &[i16], rate: u32) -> Duration {
     let loud = |(_, frame): &(usize, &[i16])| rms(frame) > SPEECH_LEVEL;
     let mut frames = samples.chunks(frame).enumerate();
     let first = frames.find(loud).map(|(at, _)| at);
-    let last = frames.filter(loud).last().map(|(at, _)| at);
+    let last = frames.rfind(loud).map(|(at, _)| at);
     match (first, last) {
         (Some(first), Some(last)) => Duration::from_millis(20 * (last - first + 1) as u64),
         (Some(_), None) => Duration::from_millis(20),

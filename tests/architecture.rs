@@ -104,12 +104,13 @@ fn without_comments_and_strings(text: &str) -> String {
             }
             return Some(text.len());
         }
-        if rest.starts_with("'\\") {
-            return Some(at + rest[2..].find('\'').map_or(rest.len(), |end| 2 + end + 1));
+        if let Some(escaped) = rest.strip_prefix("'\\") {
+            // The letter after the backslash may be a quote itself.
+            return Some(at + escaped.get(1..).and_then(|tail| tail.find('\'')).map_or(rest.len(), |end| end + 4));
         }
-        if rest.starts_with('\'') {
+        if let Some(inside) = rest.strip_prefix('\'') {
             // A character has its quote two places on; a lifetime has not.
-            let mut letters = rest[1..].char_indices();
+            let mut letters = inside.char_indices();
             let (_, _) = letters.next()?;
             let (second, quote) = letters.next()?;
             return (quote == '\'').then_some(at + 1 + second + 1);
