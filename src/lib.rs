@@ -22,21 +22,21 @@
 #![warn(missing_docs)]
 
 pub mod api;
+mod audio;
 #[doc(hidden)]
 pub mod core;
-mod audio;
 mod ffi;
 mod runtime;
 mod signal;
 
 pub use api::{
-    AnswerOptions, Call, CallInfo, CallSettings, DevToken, DialOptions, Error, Event, Events, LoginOptions, Phone, PhoneConfig,
-    Subscription, dev_token,
+    AnswerOptions, Call, CallInfo, CallSettings, DevToken, DialOptions, Error, Event, Events, LoginOptions, Phone,
+    PhoneConfig, Subscription, dev_token,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};
-pub use ewebrtc_media::{PcmReader, PcmWriter};
 pub use ewebrtc_media::transport::{AudioCodec, IceConfig};
+pub use ewebrtc_media::{PcmReader, PcmWriter};
 pub use ewebrtc_wire::Secret;
 
 /// Version of the library, as `getVersion` answers it.

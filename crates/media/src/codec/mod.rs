@@ -34,7 +34,7 @@ pub struct CodecError;
 pub struct CodecSettings {
     /// Opus: effort, 0–10. 9 costs a fifth more than 5 and is the default.
     pub complexity: u8,
-    /// Opus: bits per second.
+    /// Opus: bits per second; 40000 by default, the least at which speech keeps its wave form.
     pub bitrate: u32,
     /// Opus: send nothing but a sign of life every 400 ms while there is silence.
     pub dtx: bool,
@@ -42,7 +42,7 @@ pub struct CodecSettings {
 
 impl Default for CodecSettings {
     fn default() -> CodecSettings {
-        CodecSettings { complexity: 9, bitrate: 32_000, dtx: false }
+        CodecSettings { complexity: 9, bitrate: 40_000, dtx: false }
     }
 }
 

@@ -39,9 +39,11 @@ impl OpusEncoder {
     /// [`MediaError::Transport`] when libopus refuses (no memory).
     pub fn new(settings: &CodecSettings) -> Result<OpusEncoder, MediaError> {
         let mut code: c_int = 0;
+        // Bots and recorders want what was said, not what sounds best over a bad line: this application keeps the wave
+        // form, and still turns to the speech coder with its redundancy as soon as packets are lost.
         // SAFETY: plain values and a pointer to a live integer.
         let state =
-            unsafe { sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_VOIP as c_int, &mut code) };
+            unsafe { sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_AUDIO as c_int, &mut code) };
         let state = NonNull::new(state).filter(|_| code == 0).ok_or_else(|| failure("encoder", code))?;
         let mut encoder = OpusEncoder { state, dtx: settings.dtx, loss: 0 };
         let wishes = [

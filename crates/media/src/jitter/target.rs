@@ -149,6 +149,7 @@ impl Target {
         }
     }
 
+    pub fn dump(&self) { println!("{:?} base {} origin {} aim {} loss {}", self.classes, self.base, self.origin, self.aim, self.loss); }
     fn update(&mut self) {
         let wanted = QUANTILE * self.classes.iter().sum::<f32>();
         let mut sum = 0.0;
