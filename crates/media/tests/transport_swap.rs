@@ -33,7 +33,9 @@ async fn an_offer_of_another_party_is_answered_on_a_new_connection_while_the_old
     assert_eq!(after.ssrc, before.ssrc);
     assert!(after.sequence.wrapping_sub(before.sequence) < 200, "{} then {}", before.sequence, after.sequence);
     // No gap was told.
-    assert_eq!(a.log.states(), [TransportState::Connecting, TransportState::Connected]);
+    let told = a.log.states();
+    let connected = told.iter().position(|state| *state == TransportState::Connected).expect("connected");
+    assert_eq!(told[connected..], [TransportState::Connected]);
     // And it goes on with the new one as with any.
     exchange(&a, &c).await;
     exchange(&c, &a).await;

@@ -33,6 +33,9 @@ use crate::MediaError;
 /// Each of the crate's own steps takes milliseconds; one that takes this long never ends.
 const STEP_TIME: Duration = Duration::from_secs(5);
 
+/// How often the end of gathering is looked for; where relays are used the crate's driver is woken as often.
+const GATHER_PAUSE: Duration = Duration::from_millis(10);
+
 /// Ports of a range are looked for and then bound by the crate; another process may be faster so many times.
 const BIND_ATTEMPTS: usize = 5;
 
@@ -189,16 +192,20 @@ impl Connection {
     /// Shows the crate an offer, answers it and waits for candidates, at most until the deadline.
     pub(super) async fn answer(&self, shown: String, deadline: Duration) -> Result<Facts, MediaError> {
         let offer = RTCSessionDescription::offer(shown).map_err(|error| MediaError::Sdp(error.to_string()))?;
-        if let Err(error) = step("remote offer", self.connection.set_remote_description(offer)).await {
-            // Half applied: taken back, so that a better offer finds the connection as it was.
-            let back = RTCSessionDescription::rollback(None);
-            if let Ok(back) = back {
-                let _ = step("rollback", self.connection.set_remote_description(back)).await;
+        let answer = async {
+            step("remote offer", self.connection.set_remote_description(offer)).await?;
+            step("answer", self.connection.create_answer(None)).await
+        };
+        match answer.await {
+            Ok(answer) => self.describe(answer, deadline).await.map_err(as_sdp),
+            Err(error) => {
+                // Half applied: taken back, so that a better offer finds the connection as it was.
+                if let Ok(back) = RTCSessionDescription::rollback(None) {
+                    let _ = step("rollback", self.connection.set_remote_description(back)).await;
+                }
+                Err(as_sdp(error))
             }
-            return Err(as_sdp(error));
         }
-        let answer = step("answer", self.connection.create_answer(None)).await.map_err(as_sdp)?;
-        self.describe(answer, deadline).await.map_err(as_sdp)
     }
 
     /// Shows the crate the answer to the offer that is out.
@@ -218,16 +225,34 @@ impl Connection {
         let mut gathering = self.gathering.subscribe();
         // The text inside the crate must stay as the crate wrote it.
         step("local description", self.connection.set_local_description(description)).await?;
-        // A silent server holds up the end of gathering for seconds; what is there by the deadline goes out.
-        let _ =
-            tokio::time::timeout(deadline, gathering.wait_for(|state| *state == RTCIceGatheringState::Complete)).await;
+        let begin = Instant::now();
+        let facts = loop {
+            let complete = gathering.wait_for(|state| *state == RTCIceGatheringState::Complete);
+            let complete = tokio::time::timeout(GATHER_PAUSE, complete).await.is_ok();
+            let waited = begin.elapsed();
+            if !complete && waited < deadline {
+                if self.has_relays {
+                    self.poke();
+                }
+                continue;
+            }
+            let facts = self.facts().await?;
+            // A silent server holds up the end of gathering for seconds; what is there by the deadline goes out. A text
+            // without any candidate (relayed ones only, and a slow server) would be of no use, so that waits longer.
+            if complete || !facts.candidates.is_empty() || waited >= STEP_TIME {
+                break facts;
+            }
+        };
+        self.mid.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&facts.mid);
+        Ok(facts)
+    }
+
+    async fn facts(&self) -> Result<Facts, MediaError> {
         let local = tokio::time::timeout(STEP_TIME, self.connection.local_description())
             .await
             .map_err(|_| MediaError::Timeout("local description".into()))?
             .ok_or_else(|| MediaError::Transport("no local description".into()))?;
-        let facts = Facts::read(&local.sdp, self.visible)?;
-        self.mid.lock().unwrap_or_else(PoisonError::into_inner).clone_from(&facts.mid);
-        Ok(facts)
+        Facts::read(&local.sdp, self.visible)
     }
 
     /// The name under which the crate knows its section; texts shown to it must use the same.

@@ -137,7 +137,9 @@ pub(super) async fn answer_offer(shared: &Arc<Shared>, offer: &str) -> Result<St
     shared.install_if_new(&connection)?;
     state.pending = false;
     state.broken = false;
+    // An answer to an earlier offer of ours has nothing to say any more.
     state.answer = None;
+    state.offer = None;
     state.role = Some(role);
     state.layout = remote.layout;
     state.fingerprints = remote.fingerprints;

@@ -158,7 +158,8 @@ pub trait TransportEvents: Send + Sync + 'static {
     fn rtp(&self, medium: Medium, packet: RtpPacket, arrival: Instant);
     /// The other side has reported on our packets.
     fn rtcp(&self, _report: RemoteReport) {}
-    /// The state has changed. `Closed` is the last call of all. States that follow each other faster than they can be
+    /// The state has changed. `Closed` is the last one; no packet is told after it, save one that is being handed over at
+    /// that moment. States that follow each other faster than they can be
     /// told may be left out; the latest one never is.
     fn state(&self, state: TransportState);
 }
@@ -249,7 +250,8 @@ pub struct IceConfig {
     pub addresses: AddressPolicy,
     /// UDP ports to take; `None` lets the system choose.
     pub ports: Option<RangeInclusive<u16>>,
-    /// An offer or answer goes out this long after gathering began, with the candidates found by then.
+    /// An offer or answer goes out this long after gathering began, with the candidates found by then; without any, it
+    /// waits up to five seconds for the first one.
     pub gather_deadline: Duration,
     /// A connection that is not up this long after offer and answer are known fails.
     pub connect_timeout: Duration,
