@@ -86,7 +86,7 @@ async fn a_call_is_answered_and_ended_in_the_documented_order() {
 
 /// Half a second of what `reader` gets, after a second of settling.
 async fn listen(call: &ewebrtc::Call) -> Vec<i16> {
-    let mut reader = call.pcm_reader().expect("remoteMedia pcm");
+    let reader = call.pcm_reader().expect("remoteMedia pcm");
     let mut heard = Vec::new();
     let work = async {
         while heard.len() < 48_000 * 3 / 2 {
@@ -147,7 +147,7 @@ async fn pcm_that_is_written_comes_back_from_echo() {
     })
     .await;
     let call = alice.phone.dial(DialOptions::new("echo")).await.expect("dial");
-    let mut writer = call.pcm_writer().expect("localMedia pcm");
+    let writer = call.pcm_writer().expect("localMedia pcm");
     call.connected().await.expect("echo answers");
     let tone: Vec<i16> = (0..48_000 * 4)
         .map(|n| ((f64::from(n) * 700.0 * std::f64::consts::TAU / 48_000.0).sin() * 8000.0) as i16)
@@ -255,7 +255,7 @@ async fn nobody_unknown_users_and_busy_users_are_told_apart() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_ringing_phone_is_busy_for_others() {
     let gateway = gateway().await;
-    let (mut alice, mut bob) = (Party::login(&gateway, "alice").await, Party::login(&gateway, "bob").await);
+    let (alice, mut bob) = (Party::login(&gateway, "alice").await, Party::login(&gateway, "bob").await);
     let mut carol = Party::login(&gateway, "carol").await;
     alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
     bob.until("call:incoming").await;

@@ -144,6 +144,34 @@ async fn two_programs_call_each_other_and_record_what_is_heard() {
     gateway.stop().await;
 }
 
+/// A frozen process stops sending; the other side says so after five seconds and again when packets come back.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_frozen_peer_is_noticed_and_so_is_its_return() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut bob = Program::start(&url, "bob", &["--auto-answer", "--json"]);
+        bob.event("session:ready");
+        let mut alice = Program::start(&url, "alice", &["--json"]);
+        alice.say("dial bob");
+        alice.event("media:established");
+        bob.event("media:established");
+        bob.signal("-STOP");
+        let interrupted = alice.event("media:interrupted");
+        assert!(interrupted["call"].is_u64(), "{interrupted}");
+        bob.signal("-CONT");
+        let recovered = alice.event("media:recovered");
+        assert_eq!(recovered["call"], interrupted["call"]);
+        alice.say("hangup");
+        alice.event("call:disconnected");
+        let established = alice.seen.iter().filter(|v| v["event"] == "media:established").count();
+        assert_eq!(established, 1, "once per call");
+    })
+    .await
+    .expect("the programs behave");
+    gateway.stop().await;
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn commands_have_exactly_one_outcome_and_nothing_ends_the_program() {
     let gateway = gateway().await;
