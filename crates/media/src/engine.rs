@@ -50,6 +50,8 @@ pub struct EngineMetrics {
     pub skipped: u64,
     /// The longest that one tick of one worker took.
     pub longest_tick: Duration,
+    /// How long all ticks took together.
+    pub busy: Duration,
 }
 
 #[derive(Default)]
@@ -72,6 +74,7 @@ struct Inner {
     late_wakes: AtomicU64,
     skipped: AtomicU64,
     longest_us: AtomicU64,
+    busy_us: AtomicU64,
 }
 
 /// The audio engine of the process.
@@ -100,6 +103,7 @@ impl Engine {
                     late_wakes: AtomicU64::new(0),
                     skipped: AtomicU64::new(0),
                     longest_us: AtomicU64::new(0),
+                    busy_us: AtomicU64::new(0),
                 }),
                 reports: Mutex::new(None),
             }
@@ -119,6 +123,7 @@ impl Engine {
             late_wakes: inner.late_wakes.load(Ordering::Relaxed),
             skipped: inner.skipped.load(Ordering::Relaxed),
             longest_tick: Duration::from_micros(inner.longest_us.load(Ordering::Relaxed)),
+            busy: Duration::from_micros(inner.busy_us.load(Ordering::Relaxed)),
         }
     }
 
@@ -246,6 +251,7 @@ impl Inner {
         });
         let took = began.elapsed();
         self.ticks.fetch_add(1, Ordering::Relaxed);
+        self.busy_us.fetch_add(took.as_micros() as u64, Ordering::Relaxed);
         self.longest_us.fetch_max(took.as_micros() as u64, Ordering::Relaxed);
         if took > TICK {
             self.overruns.fetch_add(1, Ordering::Relaxed);

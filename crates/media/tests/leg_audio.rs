@@ -111,8 +111,9 @@ async fn the_programs_audio_comes_through() {
     let (sink, reader) = pcm_sink(8_000, 10_000);
     let (a, b) =
         two(AudioSource::Pcm(source.clone()), AudioSink::Discard, AudioSource::Silence, AudioSink::Pcm(sink)).await;
-    let tone: Vec<i16> =
-        (0..48_000).map(|i| ((f64::from(i) * 700.0 / 24_000.0 * std::f64::consts::TAU).sin() * 9_000.0) as i16).collect();
+    let tone: Vec<i16> = (0..48_000)
+        .map(|i| ((f64::from(i) * 700.0 / 24_000.0 * std::f64::consts::TAU).sin() * 9_000.0) as i16)
+        .collect();
     assert_eq!(writer.write(&tone), 48_000);
     let heard = hear(&reader, 16_000).await;
     assert!((dominant_frequency(&heard[8_000..], 8_000) - 700.0).abs() < 2.0);
@@ -147,11 +148,14 @@ async fn sources_that_cannot_be_had_are_named_at_once() {
     let result = ewebrtc_media::Leg::new(config(AudioSource::Pcm(source), AudioSink::Discard), |_| {}).await;
     assert!(matches!(result, Err(MediaError::Source(text)) if text.contains("3 samples a second")));
     let nowhere = std::path::Path::new("/nonexistent/folder/file.wav");
-    assert!(matches!(WavRecorder::create(nowhere), Err(MediaError::Source(text)) if text.contains("cannot be written")));
+    assert!(
+        matches!(WavRecorder::create(nowhere), Err(MediaError::Source(text)) if text.contains("cannot be written"))
+    );
 }
 
 fn write_tone(file: &Scratch, rate: u32, channels: u16, hz: f64, seconds: f64) {
-    let spec = hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
+    let spec =
+        hound::WavSpec { channels, sample_rate: rate, bits_per_sample: 16, sample_format: hound::SampleFormat::Int };
     let mut writer = hound::WavWriter::create(&file.0, spec).expect("a file");
     for i in 0..(f64::from(rate) * seconds) as u32 {
         let value = ((f64::from(i) / f64::from(rate) * hz * std::f64::consts::TAU).sin() * 9_830.0) as i16;

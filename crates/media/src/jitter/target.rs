@@ -18,7 +18,8 @@ const MARGIN_US: i64 = 10_000;
 const REDUNDANCY_US: i64 = 20_000;
 /// Above this share of lost packets that room is made.
 const LOSSY: f32 = 0.01;
-/// What is held back at first, and bounds for later. Less than 15 ms cannot be kept with ticks of 10 ms.
+/// What is held back at first, and bounds for later. Ticks of 10 ms could keep 15 ms; the rest covers the threads of a
+/// busy machine, whose delays are too rare for the statistics and too frequent for the ear.
 const FIRST_US: i64 = 40_000;
 const LEAST_US: i64 = 30_000;
 const MOST_US: i64 = 500_000;
@@ -149,7 +150,6 @@ impl Target {
         }
     }
 
-    pub fn dump(&self) { println!("{:?} base {} origin {} aim {} loss {}", self.classes, self.base, self.origin, self.aim, self.loss); }
     fn update(&mut self) {
         let wanted = QUANTILE * self.classes.iter().sum::<f32>();
         let mut sum = 0.0;

@@ -194,7 +194,7 @@ fn reordered_packets_are_put_in_order() {
     line.assert_tone();
     // A calm path again: it comes down within a minute.
     line.run(30, |_| vec![20_000]);
-    assert!(line.buffer.stats().target_us < 30_000, "target {} µs", line.buffer.stats().target_us);
+    assert!(line.buffer.stats().target_us < 35_000, "target {} µs", line.buffer.stats().target_us);
 }
 
 #[test]
