@@ -356,6 +356,16 @@ async fn only_addresses_of_the_allowed_family_are_offered_and_ipv6_connects() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_default_configuration_connects_on_the_addresses_that_the_host_has() {
+    let (a, b) = (side(TransportConfig::default()).await, side(TransportConfig::default()).await);
+    let (offer, _) = exchange(&a, &b).await;
+    let candidates = lines(&offer, "a=candidate");
+    let local = candidates.iter().filter(|line| line.contains(" 127.0.0.1 ") || line.contains(" ::1 ")).count();
+    assert!(local == 0 || local == candidates.len(), "loopback only where there is nothing else: {offer}");
+    both_ways_when_connected(&a, &b).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_late_answer_still_connects() {
     // Longer than a candidate pair is tried from one side.
     let (a, b) = (side(config()).await, side(config()).await);
