@@ -1,6 +1,6 @@
 //! Changing the sample rate.
 //!
-//! Owns: the only contact with the resampling library; its types must not leave this file. A [`Resampler`] lives where
+//! Owns: the only contact with the resampling library; its types must not leave this file. A `Resampler` lives where
 //! its owner lives (file thread or media worker) and allocates only at construction.
 
 use rubato::audioadapter_buffers::direct::InterleavedSlice;

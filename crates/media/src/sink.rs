@@ -1,6 +1,6 @@
 //! Where the audio that we hear goes.
 //!
-//! Owns: [`AudioSink`], the WAV recorder, and [`Drain`], the working form of a sink on a media worker, where it neither
+//! Owns: [`AudioSink`], the WAV recorder, and `Drain`, the working form of a sink on a media worker, where it neither
 //! allocates nor waits. Files are written on the file thread. Must not import the transport.
 
 use std::fs::File;

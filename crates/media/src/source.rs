@@ -1,6 +1,6 @@
 //! Where the audio that we send comes from.
 //!
-//! Owns: [`AudioSource`], and [`Feed`], its working form on a media worker. A feed is made on the caller's thread
+//! Owns: [`AudioSource`], and `Feed`, its working form on a media worker. A feed is made on the caller's thread
 //! (files are opened there); on the worker it neither allocates nor waits. Must not import the transport.
 
 use std::path::{Path, PathBuf};

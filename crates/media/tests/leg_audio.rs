@@ -3,7 +3,7 @@
 mod leg_common;
 
 use ewebrtc_media::analysis::{dominant_frequency, rms, tone_level};
-use ewebrtc_media::transport::AudioCodec;
+use ewebrtc_media::transport::{AudioCodec, Direction};
 use ewebrtc_media::{AudioSink, AudioSource, LegEvent, MediaError, WavRecorder, pcm_sink, pcm_source};
 use leg_common::{Party, Scratch, call, config, hear, only, two, until};
 
@@ -101,6 +101,32 @@ async fn nothing_is_played_or_heard_before_the_activation() {
     a.leg.activate();
     let heard = hear(&reader, 48_000).await;
     assert!(tone_level(&heard[24_000..], 48_000, 440.0) > 0.15);
+    a.leg.close().await;
+    b.leg.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_hold_stops_the_audio_and_a_resume_brings_it_back() {
+    let (sink, reader) = pcm_sink(48_000, 10_000);
+    let mut holder = config(AudioSource::Silence, AudioSink::Pcm(sink));
+    holder.interrupted_after = std::time::Duration::from_millis(400);
+    let mut a = Party::new(holder).await;
+    let mut b = Party::new(config(AudioSource::Tone { hz: 440.0 }, AudioSink::Discard)).await;
+    call(&mut a, &mut b).await;
+    let heard = hear(&reader, 48_000).await;
+    assert!(tone_level(&heard[24_000..], 48_000, 440.0) > 0.15);
+    a.leg.set_direction(Direction::SendOnly);
+    leg_common::negotiate(&a, &b).await;
+    hear(&reader, 9_600).await;
+    let sent = b.leg.stats().packets_sent;
+    let heard = hear(&reader, 48_000).await;
+    assert!(rms(&heard) < 0.001, "the music of the other side is not heard");
+    assert_eq!(b.leg.stats().packets_sent, sent, "the held side sends nothing");
+    a.leg.set_direction(Direction::SendRecv);
+    leg_common::negotiate(&a, &b).await;
+    let heard = hear(&reader, 2 * 48_000).await;
+    assert!(tone_level(&heard[72_000..], 48_000, 440.0) > 0.15);
+    assert!(a.events.try_recv().is_err(), "a hold is no interruption");
     a.leg.close().await;
     b.leg.close().await;
 }

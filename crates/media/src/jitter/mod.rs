@@ -5,8 +5,8 @@
 //! argument, in microseconds from an origin that the caller chooses. Must not import the transport, sources or sinks.
 //!
 //! The idea: the *lag* at which the next sample would be played now (now minus its own time) is compared with the lag
-//! that the statistics of arrival ask for ([`target`]); small differences are corrected by cutting out or repeating
-//! whole pitch periods ([`stretch`]), great ones by leaving out what is too old. The number of waiting packets plays no
+//! that the statistics of arrival ask for (`target`); small differences are corrected by cutting out or repeating
+//! whole pitch periods (`stretch`), great ones by leaving out what is too old. The number of waiting packets plays no
 //! part, since it jumps with every re-ordering. Time is RTP time, not sequence numbers, so that pauses of the sender
 //! and packets of any length are what they are.
 
