@@ -234,9 +234,9 @@ impl TransportEvents for Receiver {
     fn state(&self, state: TransportState) {
         match state {
             TransportState::Connected => self.0.up.store(true, Ordering::Release),
-            TransportState::New | TransportState::Connecting | TransportState::Disconnected => {
-                self.0.up.store(false, Ordering::Release);
-            }
+            TransportState::New | TransportState::Connecting => self.0.up.store(false, Ordering::Release),
+            // Perhaps only one direction is broken, or the path comes back: we go on sending.
+            TransportState::Disconnected => {}
             TransportState::Failed(text) => {
                 self.0.up.store(false, Ordering::Release);
                 self.0.fail(text);
