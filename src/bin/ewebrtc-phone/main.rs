@@ -75,7 +75,7 @@ async fn run(args: Args) -> u8 {
             return 2;
         }
     };
-    let (printer, answering) = (out.clone(), args.auto_answer.then(|| phone.clone()));
+    let (printer, answering) = (out, args.auto_answer.then(|| phone.clone()));
     phone.on_any(move |event| {
         printer.event(event);
         if let Some(phone) = &answering {
