@@ -41,3 +41,12 @@ pub use ewebrtc_wire::Secret;
 
 /// Version of the library, as `getVersion` answers it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
+
+/// The examples of README.md and of the guide are compiled with the documentation's tests.
+#[cfg(doctest)]
+mod pages {
+    #[doc = include_str!("../README.md")]
+    struct Readme;
+    #[doc = include_str!("../docs/guide-rust.md")]
+    struct Guide;
+}

@@ -203,8 +203,9 @@ impl Leg {
         self.inner.transport.set_direction(Medium::Audio, direction);
     }
 
-    /// The call is connected: the source begins, and the sink begins to take what is heard. Until then silence is
-    /// sent (as soon as the path is up) and nothing is recorded. A second call changes nothing.
+    /// The call is connected: the sink begins to take what is heard, and the source begins as soon as the path is up, so
+    /// that the other side hears it from its start. Until then silence is sent and nothing is recorded. A second call
+    /// changes nothing.
     pub fn activate(&self) {
         self.inner.shared.active.store(true, Ordering::Release);
     }

@@ -101,6 +101,8 @@ pub(crate) struct LegWork {
     announced_up: bool,
     announced_failure: bool,
     heard: bool,
+    /// The source has begun.
+    begun: bool,
     interrupted: bool,
     last_packet_us: i64,
     unknown: u64,
@@ -134,6 +136,7 @@ impl LegWork {
             announced_up: false,
             announced_failure: false,
             heard: false,
+            begun: false,
             interrupted: false,
             last_packet_us: 0,
             unknown: 0,
@@ -288,9 +291,10 @@ impl LegWork {
     /// From the source to the network.
     fn send(&mut self) {
         let shared = &self.parts.shared;
-        let active = shared.active.load(Ordering::Acquire);
+        // A source begins when there is somebody to hear it, so that nothing it says is lost while the path comes up.
+        self.begun = self.begun || (shared.active.load(Ordering::Acquire) && shared.up.load(Ordering::Acquire));
         let mut pcm = [0i16; TICK_SAMPLES];
-        if active {
+        if self.begun {
             self.parts.feed.fill(&mut pcm);
             if shared.muted.load(Ordering::Relaxed) {
                 pcm.fill(0);
