@@ -30,6 +30,7 @@ step() { # step NAME LIMIT COMMAND...: LIMIT is a bound for a step that hangs, f
 
 step format 2m cargo fmt --all --check
 step tests 50m cargo test --locked --workspace --all-targets --no-fail-fast
+step demo 10m cargo run --locked --quiet --example demo
 step doc-tests 10m cargo test --locked --workspace --doc
 step clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings
 step documentation 20m env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps

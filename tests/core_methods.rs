@@ -126,6 +126,31 @@ fn observed(phone: &mut Driver, method: &str, options: Value) -> String {
     }
 }
 
+/// Section 19's note on getCalls, and getVersion, which no state touches.
+#[test]
+fn the_other_getters_answer_in_every_state() {
+    for column in COLUMNS {
+        let mut phone = set_up(column);
+        let calls = phone.call("getCalls", None, Value::Null).expect("never refused");
+        let established = matches!(column, "audio call" | "call + ringing");
+        assert_eq!(calls.as_array().map(Vec::len), Some(usize::from(established)), "{column}: {calls}");
+        assert!(phone.call("getVersion", None, Value::Null).expect("never refused").is_string(), "{column}");
+        phone.finish();
+    }
+}
+
+/// P-41: an empty text counts as none; optional options then have their defaults.
+#[test]
+fn empty_options_count_as_missing() {
+    let mut phone = Driver::ready();
+    let options = json!({"destination": "bob", "mediaType": "", "localMedia": "", "remoteMedia": null});
+    assert!(phone.call("dial", None, options).is_ok());
+    phone.finish();
+    let mut phone = Driver::ready();
+    assert_eq!(observed(&mut phone, "dial", json!({"destination": ""})), "2211");
+    phone.finish();
+}
+
 #[test]
 fn every_method_in_every_state() {
     let table = table();

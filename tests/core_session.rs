@@ -3,7 +3,7 @@
 mod core_support;
 
 use core_support::{AUDIO_SDP, Driver, SID, config, event, invitation, text};
-use ewebrtc::core::{Input, Verb};
+use ewebrtc::core::{Input, NetworkFailureKind, Verb};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -138,9 +138,16 @@ fn calls_go_on_while_the_gateway_is_lost() {
     let mut phone = Driver::ready();
     let handle = phone.talking("c1");
     phone.names();
-    for _ in 0..5 {
+    // Refused, reset, timed out, TLS refused, garbage: all the same to the call (P-65).
+    for kind in [
+        NetworkFailureKind::Connect,
+        NetworkFailureKind::Reset,
+        NetworkFailureKind::Timeout,
+        NetworkFailureKind::Tls,
+        NetworkFailureKind::Malformed,
+    ] {
         let poll = phone.find_poll().expect("polling");
-        phone.fail(poll.id);
+        phone.fail_as(poll.id, kind);
         phone.advance(Duration::from_secs(40));
     }
     assert_eq!(phone.names(), ["gateway:unreachable"]);

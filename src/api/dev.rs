@@ -3,10 +3,14 @@
 //! Owns: [`dev_token`]. Lives on: the caller's task. Must not import: `core`'s machines.
 
 use super::error::Error;
+use crate::core::errors;
 use crate::{runtime, signal};
 use ewebrtc_wire::Secret;
 use serde_json::{Value, json};
 use std::time::Duration;
+
+/// The resource of the development mode.
+const PATH: &str = "/dev/tokens";
 
 /// Longest wait for the gateway.
 const TIMEOUT: Duration = Duration::from_secs(10);
@@ -41,21 +45,27 @@ impl DevToken {
 /// [`crate::PhoneConfig::root_certificates`].
 ///
 /// # Errors
-/// [`Error::Config`] for an unusable address; [`Error::System`] when the gateway cannot be reached, is not in development mode
-/// or does not accept the name.
+/// [`Error::Config`] for an unusable address; 0002 when no answer comes; the gateway's code when it does not accept the name;
+/// [`Error::System`] when it is not in development mode.
 pub async fn dev_token(gateway: &str, user: &str, root_certificates: &[String]) -> Result<DevToken, Error> {
     let client = signal::Client::new(gateway, root_certificates).map_err(Error::Config)?;
+    ask(client, user).await
+}
+
+/// As [`dev_token`], with a client that is there.
+pub(super) async fn ask(client: signal::Client, user: &str) -> Result<DevToken, Error> {
+    let resource = format!("POST {}{PATH}", client.endpoint());
     let runtime = runtime::shared().map_err(|e| Error::System(e.to_string()))?;
     let body = json!({"user": user}).to_string();
-    let request = async move { client.post_json("/dev/tokens", body, TIMEOUT).await };
+    let request = async move { client.post_json(PATH, body, TIMEOUT).await };
     let answer = runtime.spawn(request).await.map_err(|e| Error::System(e.to_string()))?;
-    let response = answer.map_err(|f| Error::System(format!("no token from the gateway: {}", f.text)))?;
+    let response = answer.map_err(|failure| Error::Phone(Box::new(errors::no_answer(&resource, &failure))))?;
     match response.status {
         200 => serde_json::from_slice(&response.body)
             .ok()
             .and_then(|value| DevToken::from_json(&value))
             .ok_or_else(|| Error::System("no token from the gateway: its answer is not understood".into())),
         404 => Err(Error::System("no token from the gateway: it is not in development mode".into())),
-        status => Err(Error::System(format!("no token from the gateway: it answered {status}"))),
+        _ => Err(Error::Phone(Box::new(errors::refused(&resource, &response)))),
     }
 }

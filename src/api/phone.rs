@@ -5,6 +5,7 @@
 
 use super::call::{Call, CallInfo};
 use super::config::PhoneConfig;
+use super::dev::{self, DevToken};
 use super::error::Error;
 use super::event::{Event, Events};
 use super::options::{AnswerOptions, DialOptions, LoginOptions};
@@ -29,6 +30,7 @@ static PHONES: AtomicU64 = AtomicU64::new(1);
 const ITEM_BITS: u32 = 32;
 
 struct Inner {
+    client: signal::Client,
     actor: ActorHandle,
     dispatcher: Dispatcher,
     media: MediaMap,
@@ -80,6 +82,7 @@ impl Phone {
         let dispatcher = Dispatcher::start().map_err(system)?;
         let (media, states) = (MediaMap::default(), States::default());
         let number = PHONES.fetch_add(1, Ordering::Relaxed);
+        let for_tokens = client.clone();
         let settings = Settings {
             core: CoreConfig {
                 domain: config.domain,
@@ -94,7 +97,7 @@ impl Phone {
             pcm_rate: config.pcm_rate,
         };
         let actor = ActorHandle::start(&runtime, settings, dispatcher.clone(), media.clone(), states.clone());
-        Ok(Self(Arc::new(Inner { actor, dispatcher, media, states })))
+        Ok(Self(Arc::new(Inner { client: for_tokens, actor, dispatcher, media, states })))
     }
 
     /// Calls `handler` for every event of this name, on the phone's dispatcher thread, one event at a time.
@@ -102,10 +105,11 @@ impl Phone {
     /// next event.
     ///
     /// # Errors
-    /// 4902 for an unknown name; nothing is registered then (P-44).
+    /// 4901 for an empty name, 4902 for an unknown one; nothing is registered then (P-44).
     pub fn on(&self, name: &str, handler: impl Fn(&Event) + Send + Sync + 'static) -> Result<Subscription, Error> {
         if !ewebrtc_wire::is_event_name(name) {
-            let error = errors::sdk("4902", Some(format!("there is no event {name:?}")));
+            let code = if name.is_empty() { "4901" } else { "4902" };
+            let error = errors::sdk(code, Some(format!("there is no event {name:?}")));
             self.0.actor.report(error.clone(), None);
             return Err(Error::Phone(Box::new(error)));
         }
@@ -151,6 +155,19 @@ impl Phone {
     pub async fn invoke_async(&self, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
         let command = Command { tag: tag.map(str::to_owned), method: method.into(), target: None, options };
         self.accept(command, None).await
+    }
+
+    /// Asks this phone's gateway for a token of `user`, as [`crate::dev_token`] does. A failure with a code is published as
+    /// an `error` event, too.
+    ///
+    /// # Errors
+    /// As [`crate::dev_token`].
+    pub async fn dev_token(&self, user: &str) -> Result<DevToken, Error> {
+        let result = dev::ask(self.0.client.clone(), user).await;
+        if let Err(Error::Phone(error)) = &result {
+            self.0.actor.report((**error).clone(), None);
+        }
+        result
     }
 
     /// Logs in: makes the session and opens the event channel. Completes at `session:ready`.

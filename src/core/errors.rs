@@ -140,6 +140,16 @@ impl Problem {
     }
 }
 
+/// The error object of a request outside the core that got no answer (0002 with status `0`).
+pub(crate) fn no_answer(resource: &str, failure: &NetworkFailure) -> ErrorObject {
+    *Problem::no_answer(resource, failure).error
+}
+
+/// The error object of a request outside the core that was refused.
+pub(crate) fn refused(resource: &str, response: &HttpResponse) -> ErrorObject {
+    *Problem::refused(resource, response).error
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -122,7 +122,7 @@ impl Method {
     }
 }
 
-/// An option's value: absent (missing or null, P-41), a text, or something else.
+/// An option's value: absent (missing, null or empty, P-41), a text, or something else.
 enum Text<'a> {
     Absent,
     Is(&'a str),
@@ -132,6 +132,7 @@ enum Text<'a> {
 fn text<'a>(options: &'a Value, name: &str) -> Text<'a> {
     match options.get(name) {
         None | Some(Value::Null) => Text::Absent,
+        Some(Value::String(text)) if text.is_empty() => Text::Absent,
         Some(Value::String(text)) => Text::Is(text),
         Some(Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => Text::Odd,
     }

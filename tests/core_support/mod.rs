@@ -356,8 +356,13 @@ impl Driver {
     }
 
     pub fn fail(&mut self, id: RequestId) {
+        self.fail_as(id, NetworkFailureKind::Connect);
+    }
+
+    /// No answer at all, in one of the ways a network fails.
+    pub fn fail_as(&mut self, id: RequestId, kind: NetworkFailureKind) {
         self.requests.retain(|r| r.id != id);
-        let failure = NetworkFailure { kind: NetworkFailureKind::Connect, text: "connection refused".into() };
+        let failure = NetworkFailure { kind, text: "no answer".into() };
         self.input(Input::Response { id, result: Err(failure) });
     }
 

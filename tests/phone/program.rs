@@ -63,6 +63,29 @@ impl Program {
         self.until(id, |v| v.get("event").is_none() && v["id"] == id)
     }
 
+    /// Codes of the error events so far, and of those still to be read from a program that has ended.
+    fn errors(&mut self) -> Vec<String> {
+        while let Ok(line) = self.lines.recv_timeout(Duration::from_millis(200)) {
+            self.seen.push(serde_json::from_str(&line).expect("JSON"));
+        }
+        let errors = self.seen.iter().filter(|v| v["event"] == "error");
+        errors.map(|v| v["ErrorCode"].as_str().expect("a code").to_owned()).collect()
+    }
+
+    /// Waits for a line of text that contains this.
+    fn text(&mut self, part: &str) -> String {
+        let deadline = Instant::now() + PATIENCE;
+        let mut seen = Vec::new();
+        loop {
+            let left = deadline.saturating_duration_since(Instant::now());
+            let line = self.lines.recv_timeout(left).unwrap_or_else(|_| panic!("no {part:?}; seen: {seen:#?}"));
+            if line.contains(part) {
+                return line;
+            }
+            seen.push(line);
+        }
+    }
+
     fn signal(&self, name: &str) {
         let status = Command::new("kill").args([name, &self.child.id().to_string()]).status().expect("kill runs");
         assert!(status.success());
@@ -144,6 +167,101 @@ async fn two_programs_call_each_other_and_record_what_is_heard() {
     gateway.stop().await;
 }
 
+/// How alike the loudness of two recordings runs in time, in steps of 20 ms: the best correlation when `heard` begins up to
+/// half a second later. Unlike a comparison of samples it does not mind what a busy machine does to their timing.
+fn rhythm(speech: &[i16], heard: &[i16]) -> f64 {
+    let loudness = |pcm: &[i16]| -> Vec<f64> {
+        let level = |c: &[i16]| c.iter().map(|v| f64::from(*v).powi(2)).sum::<f64>().sqrt();
+        pcm.chunks_exact(960).map(level).collect()
+    };
+    let (wanted, got) = (loudness(speech), loudness(heard));
+    let alike = |got: &[f64]| {
+        let mean = |v: &[f64]| v.iter().sum::<f64>() / v.len() as f64;
+        let (a, b) = (mean(&wanted), mean(got));
+        let dot =
+            |x: &[f64], mx: f64, y: &[f64], my: f64| -> f64 { x.iter().zip(y).map(|(x, y)| (x - mx) * (y - my)).sum() };
+        dot(&wanted, a, got, b) / (dot(&wanted, a, &wanted, a) * dot(got, b, got, b)).sqrt().max(1.0)
+    };
+    (0..25).filter_map(|shift| got.get(shift..shift + wanted.len())).map(alike).fold(0.0, f64::max)
+}
+
+/// The speech begins anew with each call, and each recording follows the one before.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_file_is_played_from_its_start_in_every_call() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    let speech = concat!(env!("CARGO_MANIFEST_DIR"), "/examples/speech/hello.wav");
+    let recording = folder("programs").join("speech.wav");
+    let file = recording.to_str().expect("text").to_owned();
+    tokio::task::spawn_blocking(move || {
+        // The end of standard input does not end a phone that answers by itself.
+        let mut bob = Program::start(&url, "bob", &["--auto-answer", "--json", "--play", speech]);
+        drop(bob.child.stdin.take());
+        bob.event("session:ready");
+        let mut alice = Program::start(&url, "alice", &["--json", "--record", &file]);
+        for _ in 0..2 {
+            alice.say("dial bob");
+            alice.event("media:established");
+            std::thread::sleep(Duration::from_millis(2500));
+            alice.say("hangup");
+            alice.event("call:disconnected");
+        }
+        // Logged out, then quit: nothing to complain about.
+        alice.say("logout");
+        alice.event("session:disconnected");
+        alice.say("quit");
+        assert_eq!(alice.end().code(), Some(0));
+        assert!(alice.errors().is_empty());
+        bob.signal("-TERM");
+        assert_eq!(bob.end().code(), Some(0));
+    })
+    .await
+    .expect("the programs behave");
+    let heard = samples(&recording);
+    // Both halves hold the same first seconds of the sentence.
+    let (speech, rate) = ewebrtc_media::analysis::read_wav(Path::new(speech)).expect("the speech");
+    let speech = ewebrtc_media::resample::resample_all(&speech[..rate as usize * 2], rate, 48_000);
+    for half in [&heard[..heard.len() / 2], &heard[heard.len() / 2..]] {
+        let alike = rhythm(&speech, half);
+        assert!(alike > 0.8, "the start of the sentence is in every call: {alike}");
+    }
+    gateway.stop().await;
+}
+
+/// People read text; numbers need an emergency address; a token may be bound to the user.
+#[tokio::test(flavor = "multi_thread")]
+async fn text_numbers_and_bound_tokens() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    let token = gateway.dev_token("carol").await.expect("a token").access_token.expose().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut number = Program::start(&url, "4251234567", &["--e911", "E1"]);
+        number.text("session:ready");
+        let mut carol = Program::start(&url, "carol", &["--associate", "--token", &token]);
+        carol.text("session:ready");
+        carol.say("dial 1 (425) 123-4567");
+        assert!(number.text("call:incoming").contains("sip:carol@ewebrtc.local"));
+        number.say("answer");
+        carol.text("call:connected");
+        carol.say("calls");
+        assert!(carol.text("= [").contains("connected"));
+        carol.say("help");
+        carol.text("dial NAME");
+        carol.say("fly away");
+        carol.text("not understood: fly away");
+        carol.say("dial bob");
+        carol.text("2252");
+        number.say("hangup");
+        carol.text("call:disconnected");
+        let mut none = Program::start(&url, "4251234567", &[]);
+        none.text("1511");
+        assert_eq!(none.end().code(), Some(1));
+    })
+    .await
+    .expect("the programs behave");
+    gateway.stop().await;
+}
+
 /// A frozen process stops sending; the other side says so after five seconds and again when packets come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_peer_is_noticed_and_so_is_its_return() {
@@ -157,7 +275,10 @@ async fn a_frozen_peer_is_noticed_and_so_is_its_return() {
         alice.event("media:established");
         bob.event("media:established");
         bob.signal("-STOP");
+        let stopped = Instant::now();
         let interrupted = alice.event("media:interrupted");
+        let after = stopped.elapsed();
+        assert!((Duration::from_millis(4500)..Duration::from_secs(8)).contains(&after), "noticed after {after:?}");
         assert!(interrupted["call"].is_u64(), "{interrupted}");
         bob.signal("-CONT");
         let recovered = alice.event("media:recovered");
@@ -190,6 +311,10 @@ async fn commands_have_exactly_one_outcome_and_nothing_ends_the_program() {
         assert_eq!(alice.outcome("c")["result"], ewebrtc::VERSION);
         alice.say(r#"{"id":"d","method":"on","options":{"event":"no:event"}}"#);
         assert_eq!(alice.outcome("d")["error"]["ErrorCode"], "4902");
+        alice.say(r#"{"id":"g","method":"on","options":{}}"#);
+        assert_eq!(alice.outcome("g")["error"]["ErrorCode"], "4901");
+        alice.say(r#"{"id":"h","method":"off","options":{"event":"dialing"}}"#);
+        assert_eq!(alice.outcome("h")["result"], Value::Null);
         alice.say(r#"{"id":"e","method":"isCallInProgress"}"#);
         assert_eq!(alice.outcome("e")["result"], false);
         alice.say(r#"{"id":"f","method":"dial","options":{"destination":""}}"#);
@@ -216,10 +341,20 @@ async fn the_exit_status_tells_what_went_wrong() {
     let url = gateway.url().to_owned();
     tokio::task::spawn_blocking(move || {
         let mut wrong = Program::start(&url, "alice", &["--token", "wrong", "--json"]);
+        wrong.say(r#"{"id":"c1","method":"dial","options":{"destination":"bob"}}"#);
         assert_eq!(wrong.event("error")["ErrorCode"], "1711");
+        assert_eq!(wrong.outcome("c1")["error"]["ErrorCode"], "2241", "an outcome although the login failed");
         assert_eq!(wrong.end().code(), Some(1));
-        let mut nowhere = Program::start("http://127.0.0.1:9", "alice", &[]);
-        assert_eq!(nowhere.end().code(), Some(1));
+        assert_eq!(wrong.errors(), ["1711", "2241"], "no error but these");
+        for nowhere in ["http://127.0.0.1:9", "https://127.0.0.1:9"] {
+            let mut nowhere = Program::start(nowhere, "alice", &["--json"]);
+            assert_eq!(nowhere.event("error")["ErrorCode"], "0002");
+            assert_eq!(nowhere.end().code(), Some(1));
+            assert_eq!(nowhere.errors(), ["0002"]);
+        }
+        let mut name = Program::start(&url, "no such name", &["--json"]);
+        assert_eq!(name.event("error")["HttpStatusCode"], "400");
+        assert_eq!(name.end().code(), Some(1));
         let mut bad = Program::start(&url, "alice", &["--frobnicate"]);
         assert_eq!(bad.end().code(), Some(2));
         let mut scheme = Program::start("ftp://nowhere", "alice", &[]);

@@ -97,9 +97,9 @@ async fn run_json(phone: &Phone, out: &Output, line: &str) {
     out.outcome(&outcome);
 }
 
-/// `on` needs a handler, which a line of text cannot be: every event is written anyway, so only the name is checked.
+/// `on` and `off` need a handler, which a line of text cannot be: every event is written anyway, so only the name is checked.
 async fn invoke(phone: &Phone, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
-    if method != "on" {
+    if method != "on" && method != "off" {
         return phone.invoke_async(method, options, tag).await;
     }
     let name = options.get("event").and_then(Value::as_str).unwrap_or_default();

@@ -13,12 +13,17 @@ use ewebrtc::{Event, LoginOptions, Phone, PhoneConfig, Secret};
 use output::Output;
 use std::io::{BufRead as _, Read as _};
 use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 /// Longest wait for calls and session to end before the program does.
 const END_WAIT: Duration = Duration::from_secs(8);
+
+/// How long commands that came before a failed login are waited for.
+const LEFT_OVER: Duration = Duration::from_millis(100);
 
 /// Lines read ahead of their turn; more wait in the pipe.
 const LINES: usize = 64;
@@ -75,9 +80,15 @@ async fn run(args: Args) -> u8 {
             return 2;
         }
     };
-    let (printer, answering) = (out, args.auto_answer.then(|| phone.clone()));
+    let session = Arc::new(AtomicBool::new(false));
+    let (printer, answering, held) = (out, args.auto_answer.then(|| phone.clone()), session.clone());
     phone.on_any(move |event| {
         printer.event(event);
+        match event.name() {
+            "session:ready" => held.store(true, Ordering::SeqCst),
+            "session:disconnected" | "session:expired" => held.store(false, Ordering::SeqCst),
+            _ => {}
+        }
         if let Some(phone) = &answering {
             answer(phone, event);
         }
@@ -86,11 +97,17 @@ async fn run(args: Args) -> u8 {
     let mut signals = Signals::new();
     let login = tokio::select! {
         login = login(&phone, &args) => login,
-        () = signals.next() => return end(&phone).await,
+        () = signals.next() => return end(&phone, &session).await,
     };
     if let Err(message) = login {
         eprintln!("ewebrtc-phone: login failed: {message}");
-        end(&phone).await;
+        // Commands that were given already have their outcome: a refusal.
+        while let Ok(Some(line)) = timeout(LEFT_OVER, lines.recv()).await {
+            if commands::run(&phone, &out, &line).await == Outcome::Quit {
+                break;
+            }
+        }
+        end(&phone, &session).await;
         return 1;
     }
     let mut reading = true;
@@ -109,14 +126,14 @@ async fn run(args: Args) -> u8 {
             },
         }
     }
-    end(&phone).await
+    end(&phone, &session).await
 }
 
 /// Logs in with the token given, or with one from the gateway's development mode.
 async fn login(phone: &Phone, args: &Args) -> Result<(), String> {
     let token: Secret = match &args.token {
         Some(token) => token.clone(),
-        None => ewebrtc::dev_token(&args.gateway, &args.user, &[]).await.map_err(|e| e.to_string())?.access_token,
+        None => phone.dev_token(&args.user).await.map_err(|e| e.to_string())?.access_token,
     };
     let mut options = LoginOptions::new(token);
     options.user_id = args.associate.then(|| args.user.clone());
@@ -133,9 +150,11 @@ fn answer(phone: &Phone, event: &Event) {
 }
 
 /// Ends calls and session, and waits for the recording to be complete.
-async fn end(phone: &Phone) -> u8 {
-    // Refused when not logged in, which is as good.
-    let _ = timeout(END_WAIT, phone.logout()).await;
+async fn end(phone: &Phone, session: &AtomicBool) -> u8 {
+    if session.load(Ordering::SeqCst) {
+        // What goes wrong here was published as an event.
+        let _ = timeout(END_WAIT, phone.logout()).await;
+    }
     phone.close();
     if timeout(END_WAIT, phone.closed()).await.is_err() {
         eprintln!("ewebrtc-phone: the phone did not close in time");

@@ -226,7 +226,13 @@ impl Call {
                 | Stage::Talking { .. }
                 | Stage::TalkingToEcho
                 | Stage::Over),
-                _,
+                Happening::Answered { .. }
+                | Happening::Deleted { .. }
+                | Happening::Busy { .. }
+                | Happening::Gone { .. }
+                | Happening::RingTimeout
+                | Happening::EchoReady
+                | Happening::EchoFailed,
             ) => stage,
         };
         effects

@@ -63,6 +63,8 @@ impl Core {
             return Err(Refusal::service("too many calls"));
         }
         let caller_uri = session.user.uri();
+        self.sign_of_life(now, &session_id);
+        let Some(session) = self.sessions.get(&session_id) else { return Err(Refusal::unknown_session()) };
         // Whoever dials does not see the invitation that crossed its request (section 3.3.1): that leg is busy (D-21).
         let crossing: Vec<(Id, Id)> = session
             .legs

@@ -280,6 +280,18 @@ impl Core {
         self.settle(now, id, out);
     }
 
+    /// A lost session that makes a call is there again; it is given up once more when it goes on without asking for
+    /// events, so that its call does not outlive it.
+    pub(super) fn sign_of_life(&mut self, now: Instant, id: &Id) {
+        let lost = self.config.lost;
+        if let Some(session) = self.sessions.get_mut(id)
+            && session.lost
+        {
+            session.lost = false;
+            session.lost_at = Some(now + lost);
+        }
+    }
+
     /// Gives the open poll what may go out, and arms the session's timer.
     pub(super) fn settle(&mut self, now: Instant, id: &Id, out: &mut Vec<Output>) {
         let lost = self.config.lost;

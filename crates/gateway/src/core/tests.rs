@@ -412,6 +412,25 @@ fn a_lost_phone_ends_its_calls_and_may_come_back() {
 }
 
 #[test]
+fn a_lost_phone_that_calls_is_given_up_again() {
+    let mut w = World::new(config());
+    let (a, b) = (w.login("alice"), w.login("bob"));
+    w.pass(Duration::from_secs(40));
+    w.open_poll(&b, None);
+    w.pass(Duration::from_secs(25));
+    // Alice is lost by now. She dials all the same, Bob answers, and she never asks for an event.
+    w.dial(&a, "bob");
+    let inc = w.invited(&b);
+    w.answer(&b, &inc).expect("it rings");
+    for _ in 0..6 {
+        w.open_poll(&b, None);
+        w.pass(Duration::from_secs(10));
+    }
+    w.open_poll(&b, None);
+    assert_eq!(w.core.call_count(), 0, "the call of a phone that is gone does not go on");
+}
+
+#[test]
 fn logout_ends_calls_on_both_sides_of_them() {
     let mut w = World::new(config());
     let (a, b) = (w.login("alice"), w.login("bob"));
