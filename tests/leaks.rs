@@ -45,7 +45,7 @@ async fn settled(limit: (usize, usize)) -> (usize, usize) {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn nothing_is_left_of_forty_calls_and_twenty_phones() {
+async fn nothing_is_left_of_calls_withdrawn_calls_and_phones() {
     let gateway = Gateway::start(GatewayConfig::development()).await.expect("the gateway starts");
     let (alice, bob) = (phone(&gateway, "alice").await, phone(&gateway, "bob").await);
     for _ in 0..5 {
@@ -54,6 +54,11 @@ async fn nothing_is_left_of_forty_calls_and_twenty_phones() {
     let before = settled((0, 0)).await;
     for _ in 0..40 {
         timeout(PATIENCE, call(&alice, &bob)).await.expect("a call");
+    }
+    // Withdrawn at once, while the media side is still at work on the offer.
+    for _ in 0..60 {
+        alice.dial(DialOptions::new("bob")).await.expect("dial");
+        alice.cancel().await.expect("cancel");
     }
     for n in 0..20 {
         let one = phone(&gateway, &format!("user{n}")).await;

@@ -81,7 +81,8 @@ impl Transport {
     /// # Errors
     /// `Closed`; `Transport` when no socket can be bound or the servers are unusable; `Timeout`.
     pub async fn create_offer(&self) -> Result<String, MediaError> {
-        negotiation::create_offer(&self.0.0).await
+        let shared = self.0.0.clone();
+        to_the_end(async move { negotiation::create_offer(&shared).await }).await
     }
 
     /// A complete answer to an offer, the first one or a later one. Sections other than the first live audio section
@@ -93,7 +94,8 @@ impl Transport {
     /// `Sdp` when the offer is unreadable or has no audio that we can use: then everything is as before. `Closed`,
     /// `Transport` and `Timeout` as with [`Transport::create_offer`].
     pub async fn answer_offer(&self, offer: &str) -> Result<String, MediaError> {
-        negotiation::answer_offer(&self.0.0, offer).await
+        let (shared, offer) = (self.0.0.clone(), offer.to_owned());
+        to_the_end(async move { negotiation::answer_offer(&shared, &offer).await }).await
     }
 
     /// Applies the answer to our offer. A second answer to the same offer is accepted too: the same text changes
@@ -104,7 +106,8 @@ impl Transport {
     /// `Sdp` when the answer is unreadable, refuses audio or has no codec of the offer; `Transport` when there was no
     /// offer; `Closed`; `Timeout`.
     pub async fn apply_answer(&self, answer: &str) -> Result<(), MediaError> {
-        negotiation::apply_answer(&self.0.0, answer).await
+        let (shared, answer) = (self.0.0.clone(), answer.to_owned());
+        to_the_end(async move { negotiation::apply_answer(&shared, &answer).await }).await
     }
 
     /// What we want to do with a medium. Takes effect with the next offer or answer, and stays wished for whatever the
@@ -159,3 +162,11 @@ impl Transport {
 
 #[cfg(test)]
 mod restart_tests;
+
+/// Runs an exchange on a task of its own, so that it goes on when its caller does not wait any longer: a connection whose
+/// making is dropped half-way would keep its sockets and its driver for ever.
+async fn to_the_end<T: Send + 'static>(
+    exchange: impl Future<Output = Result<T, MediaError>> + Send + 'static,
+) -> Result<T, MediaError> {
+    tokio::spawn(exchange).await.unwrap_or_else(|error| Err(MediaError::Transport(error.to_string())))
+}
