@@ -16,6 +16,7 @@ use crate::runtime::{
     self, ActorHandle, Dispatcher, Finished, LegSettings, MediaMap, Reply, Settings, States, Undelivered,
 };
 use crate::signal;
+use ewebrtc_media::codec::CodecSettings;
 use serde_json::{Value, json};
 use std::collections::hash_map::RandomState;
 use std::hash::{BuildHasher as _, Hasher as _};
@@ -75,6 +76,9 @@ impl Phone {
         if config.audio_codecs.is_empty() {
             return Err(Error::Config("audio_codecs is empty".into()));
         }
+        if config.opus_complexity > 10 {
+            return Err(Error::Config(format!("opus_complexity {} is not within 0 to 10", config.opus_complexity)));
+        }
         let mut ice = config.ice;
         ice.addresses.loopback |= on_loopback(client.endpoint());
         let system = |e: std::io::Error| Error::System(format!("no thread for the phone: {e}"));
@@ -93,7 +97,11 @@ impl Phone {
                 first_handle: (number << ITEM_BITS) | 1,
             },
             client,
-            legs: LegSettings { ice, audio_codecs: config.audio_codecs },
+            legs: LegSettings {
+                ice,
+                audio_codecs: config.audio_codecs,
+                codec: CodecSettings { complexity: config.opus_complexity, ..CodecSettings::default() },
+            },
             pcm_rate: config.pcm_rate,
         };
         let actor = ActorHandle::start(&runtime, settings, dispatcher.clone(), media.clone(), states.clone());

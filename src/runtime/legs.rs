@@ -6,6 +6,7 @@
 use crate::audio::{PcmEnds, Studio};
 use crate::core::io::{Handle, MediaFailure, MediaOrder, MediaReport};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
+use ewebrtc_media::codec::CodecSettings;
 use ewebrtc_media::transport::{AudioCodec, IceConfig};
 use ewebrtc_media::{AudioSink, AudioSource, Leg, LegConfig, LegEvent, LegStats, MediaError};
 use std::collections::HashMap;
@@ -37,6 +38,8 @@ pub struct LegSettings {
     pub ice: IceConfig,
     /// Audio codecs in order of preference.
     pub audio_codecs: Vec<AudioCodec>,
+    /// How audio is encoded.
+    pub codec: CodecSettings,
 }
 
 /// Where reports go: back into the actor.
@@ -165,6 +168,7 @@ impl Worker {
             audio_codecs: self.settings.audio_codecs.clone(),
             source,
             sink,
+            codec: self.settings.codec,
             ..LegConfig::default()
         };
         let (report, item) = (self.report.clone(), self.item);

@@ -106,6 +106,7 @@ async fn both_parties_hear_the_others_tone() {
     let gateway = gateway().await;
     let with = |hz: u32| {
         move |c: &mut ewebrtc::PhoneConfig| {
+            c.opus_complexity = 5;
             c.local_media = format!("tone:{hz}");
             c.remote_media = "pcm".into();
         }
@@ -352,6 +353,18 @@ async fn wrong_orders_are_refused_with_their_codes() {
     let mut options = DialOptions::new("bob");
     options.media_type = Some("video".into());
     assert_eq!(bob.phone.dial(options).await.expect_err("refused").code(), Some("2221"));
+    for set in [
+        (|c: &mut ewebrtc::PhoneConfig| c.opus_complexity = 11) as fn(&mut ewebrtc::PhoneConfig),
+        |c| c.pcm_rate = 7_999,
+        |c| c.audio_codecs.clear(),
+        |c| c.local_media = "microphone!".into(),
+        |c| c.remote_media = "silence".into(),
+        |c| c.gateway = "nowhere".into(),
+    ] {
+        let mut config = ewebrtc::PhoneConfig::new(gateway.url());
+        set(&mut config);
+        assert!(matches!(ewebrtc::Phone::new(config), Err(Error::Config(_))), "a setting that cannot be used");
+    }
     bob.phone.close();
     bob.until("phone:closed").await;
     bob.phone.closed().await;
