@@ -262,6 +262,40 @@ async fn text_numbers_and_bound_tokens() {
     gateway.stop().await;
 }
 
+/// A gateway that was started anew has forgotten the session; the program logs in again by itself.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_logs_in_again_after_the_session_has_expired() {
+    let (old, new) = (gateway().await, gateway().await);
+    let wire = crate::stub::Wire::to(old.url()).await;
+    let url = wire.url();
+    let start = tokio::task::spawn_blocking(move || {
+        let mut bob = Program::start(&url, "bob", &["--auto-answer", "--json"]);
+        bob.event("session:ready");
+        bob
+    });
+    let mut bob = start.await.expect("the program behaves");
+    wire.lead_to(new.url()).await;
+    let url = new.url().to_owned();
+    tokio::task::spawn_blocking(move || {
+        bob.event("session:expired");
+        bob.event("session:ready");
+        let mut alice = Program::start(&url, "alice", &[]);
+        alice.text("session:ready");
+        alice.say("dial bob");
+        alice.text("media:established");
+        alice.say("logout");
+        alice.text("session:disconnected");
+        alice.say("login");
+        alice.text("session:ready");
+        alice.say("login");
+        alice.text("2003");
+    })
+    .await
+    .expect("the programs behave");
+    old.stop().await;
+    new.stop().await;
+}
+
 /// A frozen process stops sending; the other side says so after five seconds and again when packets come back.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_frozen_peer_is_noticed_and_so_is_its_return() {
@@ -355,6 +389,18 @@ async fn the_exit_status_tells_what_went_wrong() {
         let mut name = Program::start(&url, "no such name", &["--json"]);
         assert_eq!(name.event("error")["HttpStatusCode"], "400");
         assert_eq!(name.end().code(), Some(1));
+        let slow = folder("programs").join("slow.wav");
+        let spec = hound::WavSpec {
+            channels: 1,
+            sample_rate: 7_000,
+            bits_per_sample: 16,
+            sample_format: hound::SampleFormat::Int,
+        };
+        let mut writer = hound::WavWriter::create(&slow, spec).expect("a file");
+        writer.write_sample(1i16).expect("a sample");
+        writer.finalize().expect("a whole file");
+        let mut play = Program::start(&url, "alice", &["--play", slow.to_str().expect("text")]);
+        assert_eq!(play.end().code(), Some(2));
         let mut bad = Program::start(&url, "alice", &["--frobnicate"]);
         assert_eq!(bad.end().code(), Some(2));
         let mut scheme = Program::start("ftp://nowhere", "alice", &[]);

@@ -22,13 +22,15 @@ usage: ewebrtc-phone --gateway URL --user NAME [options]
   --play SOURCE    what the other party hears, from the start of each call:
                    FILE.wav, wav:FILE, tone:HZ or silence (default silence)
   --record FILE    write what a person would hear to this WAV file, from the
-                   connection to the end of a call; later calls are appended
+                   connection to the end of a call; later calls are appended.
+                   What the file held before is lost
   --json           write JSON lines to standard output
   --help           this text
 
 Standard input takes one command a line, in words or as JSON:
 
-  dial NAME | answer | reject | cancel | hangup | mute | unmute | calls | help | quit
+  dial NAME | answer | reject | cancel | hangup | mute | unmute | calls | login |
+  logout | help | quit
   {\"id\":\"c1\",\"method\":\"dial\",\"options\":{\"destination\":\"bob\"}}
 
 Exit status: 0 after quit, the end of input or a signal; 1 when the login
@@ -122,7 +124,14 @@ fn source(text: &str) -> Result<String, String> {
     let bare = text.to_ascii_lowercase().ends_with(".wav") && !text.starts_with("wav:");
     let source = if bare { format!("wav:{text}") } else { text.to_owned() };
     if let Some(path) = source.strip_prefix("wav:") {
-        hound::WavReader::open(path).map_err(|e| format!("--play {path}: {e}"))?;
+        let reader = hound::WavReader::open(path).map_err(|e| format!("--play {path}: {e}"))?;
+        let spec = reader.spec();
+        if !(8_000..=192_000).contains(&spec.sample_rate) {
+            return Err(format!("--play {path}: {} samples per second; at least 8000 are needed", spec.sample_rate));
+        }
+        if reader.duration() == 0 {
+            return Err(format!("--play {path}: there is no sound in it"));
+        }
         return Ok(source);
     }
     let tone = source.strip_prefix("tone:").and_then(|hz| hz.parse::<f32>().ok());

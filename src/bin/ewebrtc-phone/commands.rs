@@ -15,7 +15,7 @@ hangup               end the call
 mute, unmute         stop and start sending your audio
 calls, media, busy   list calls, media type, whether a call is in progress
 e911 ID              change the emergency address id
-logout               end calls and session
+login, logout        begin a session again, end calls and session
 version, help, quit";
 
 /// Whether to go on.

@@ -81,12 +81,18 @@ async fn run(args: Args) -> u8 {
         }
     };
     let session = Arc::new(AtomicBool::new(false));
+    let (lost, mut expired) = mpsc::channel(1);
     let (printer, answering, held) = (out, args.auto_answer.then(|| phone.clone()), session.clone());
     phone.on_any(move |event| {
         printer.event(event);
         match event.name() {
             "session:ready" => held.store(true, Ordering::SeqCst),
-            "session:disconnected" | "session:expired" => held.store(false, Ordering::SeqCst),
+            "session:disconnected" => held.store(false, Ordering::SeqCst),
+            "session:expired" => {
+                held.store(false, Ordering::SeqCst);
+                // One that waits already says the same.
+                let _ = lost.try_send(());
+            }
             _ => {}
         }
         if let Some(phone) = &answering {
@@ -114,7 +120,10 @@ async fn run(args: Args) -> u8 {
     loop {
         tokio::select! {
             () = signals.next() => break,
+            // The gateway has forgotten the session, most likely because it was started anew: log in there again.
+            Some(()) = expired.recv() => again(&phone, &out, &args).await,
             line = lines.recv(), if reading => match line {
+                Some(line) if line == "login" => again(&phone, &out, &args).await,
                 Some(line) => {
                     if commands::run(&phone, &out, &line).await == Outcome::Quit {
                         break;
@@ -127,6 +136,13 @@ async fn run(args: Args) -> u8 {
         }
     }
     end(&phone, &session).await
+}
+
+/// Logs in once more, as at the start. A failure leaves the phone without a session, and says how to try again.
+async fn again(phone: &Phone, out: &Output, args: &Args) {
+    if let Err(message) = login(phone, args).await {
+        out.message(&format!("login failed: {message}; 'login' tries again"));
+    }
 }
 
 /// Logs in with the token given, or with one from the gateway's development mode.
