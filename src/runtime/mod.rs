@@ -17,6 +17,10 @@ use tokio::runtime::{Builder, Handle, Runtime};
 /// Worker threads of the process's runtime: signalling and packet drivers of hundreds of calls fit on a few.
 const WORKERS: std::ops::RangeInclusive<usize> = 2..=4;
 
+/// Stack of a worker thread, in bytes: setting a peer connection up moves large values, which an unoptimised build keeps on
+/// the stack many times over; the usual 2 MiB are too near to that. Memory is taken only where it is touched.
+const STACK: usize = 8 * 1024 * 1024;
+
 static RUNTIME: OnceCell<Runtime> = OnceCell::new();
 
 /// The runtime that drives every phone of the process; it starts with the first one and never ends.
@@ -30,6 +34,7 @@ pub fn shared() -> io::Result<Handle> {
             Builder::new_multi_thread()
                 .worker_threads(cores.clamp(*WORKERS.start(), *WORKERS.end()))
                 .thread_name("ewebrtc")
+                .thread_stack_size(STACK)
                 .enable_all()
                 .build()
         })

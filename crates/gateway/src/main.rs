@@ -82,7 +82,8 @@ fn main() -> ExitCode {
         }
         Err(fault) => return usage(&fault),
     };
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    // Setting up the connection of an echo moves large values over the stack (8 MiB, taken only where touched).
+    let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
             eprintln!("ewebrtc-gateway: no runtime: {error}");
