@@ -84,7 +84,7 @@ async fn run(args: Args) -> u8 {
     let (lost, mut expired) = mpsc::channel(1);
     let (printer, answering, held) = (out, args.auto_answer.then(|| phone.clone()), session.clone());
     phone.on_any(move |event| {
-        printer.event(event);
+        // Before anybody can read of it and react.
         match event.name() {
             "session:ready" => held.store(true, Ordering::SeqCst),
             "session:disconnected" => held.store(false, Ordering::SeqCst),
@@ -95,6 +95,7 @@ async fn run(args: Args) -> u8 {
             }
             _ => {}
         }
+        printer.event(event);
         if let Some(phone) = &answering {
             answer(phone, event);
         }
