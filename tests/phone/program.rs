@@ -243,6 +243,7 @@ async fn text_numbers_and_bound_tokens() {
         assert!(number.text("call:incoming").contains("sip:carol@ewebrtc.local"));
         number.say("answer");
         carol.text("call:connected");
+        number.text("call:connected");
         carol.say("calls");
         assert!(carol.text("= [").contains("connected"));
         carol.say("help");
