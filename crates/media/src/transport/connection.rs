@@ -22,6 +22,7 @@ use webrtc::peer_connection::{
 };
 
 use super::addresses::{self, Addresses};
+use super::driver_clock::DriverRuntime;
 use super::sdp_in::Role;
 use super::sdp_out::{Facts, Visible};
 use super::servers::{self, Servers};
@@ -441,6 +442,7 @@ async fn build_once(
         .with_setting_engine(settings::engine(plan.answering, credentials))
         .with_interceptor_registry(registry)
         .with_handler(handler)
+        .with_runtime(Arc::new(DriverRuntime))
         .with_udp_addrs(sockets)
         // The driver runs on the ambient runtime; threads of its own cost more wakes and are never freed.
         .with_dedicated_reactor_pool_size(0)

@@ -21,6 +21,7 @@ mod attendant;
 mod bridge;
 mod codecs;
 mod connection;
+mod driver_clock;
 mod echo;
 mod negotiation;
 mod sdp_in;
