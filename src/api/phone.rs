@@ -156,6 +156,18 @@ impl Phone {
         receiver.recv().map_err(|_| Error::Closed)?.map_err(Error::from)
     }
 
+    /// As [`Phone::invoke`], on the call with this handle: `hangup` does what its state demands, `mute` and `unmute` act on
+    /// it, everything else requires it in the foreground.
+    ///
+    /// # Errors
+    /// As [`Phone::invoke`], and [`Error::NotFound`] when the handle is not (or no longer) that of a live call.
+    pub fn invoke_on(&self, call: u64, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let command = Command { tag: tag.map(str::to_owned), method: method.into(), target: Some(call), options };
+        self.give(command, Reply::Sync(sender), None)?;
+        receiver.recv().map_err(|_| Error::Closed)?.map_err(Error::from)
+    }
+
     /// As [`Phone::invoke`], for asynchronous code.
     ///
     /// # Errors

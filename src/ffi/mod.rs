@@ -1,3 +1,5 @@
-//! The room of the C boundary and of the generated languages. Nothing is exported from here.
+//! The skins of the library in other languages. No decision is made here.
 //!
-//! Owns: nothing. Lives on: any thread. May import `api` only.
+//! Owns: the C boundary (`c`). Lives on: any thread. May import `api` only.
+
+mod c;

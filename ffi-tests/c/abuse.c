@@ -1,0 +1,397 @@
+/* Everything a program may do wrong, and what must be allowed in any order. A crash, a hang beyond the deadline, a callback
+   after free or a drop function that runs twice or never ends this program with a line. */
+#include "support.h"
+#include <errno.h>
+#include <sys/wait.h>
+
+static char *url;
+
+static void nulls(void)
+{
+    ewebrtc_phone_config config;
+    ewebrtc_phone phone = 7;
+    int16_t sample = 0;
+    size_t count = 0;
+    char *text = NULL;
+
+    memset(&config, 0, sizeof config);
+    CHECK(ewebrtc_phone_new(NULL, &phone) == EWEBRTC_ERR_NULL && phone == 0);
+    CHECK(ewebrtc_phone_new(&config, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
+    config.struct_size = sizeof config;
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_NULL);
+    CHECK(strstr(ewebrtc_last_error(), "gateway"));
+    config.gateway = "no address";
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.gateway = "\xff\xfe";
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.gateway = url;
+    config.pcm_rate = 1;
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.pcm_rate = 0;
+    config.audio_codecs = "opus,none";
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.audio_codecs = NULL;
+    {
+        struct { ewebrtc_phone_config known; uint64_t later; } grown;
+        memset(&grown, 0, sizeof grown);
+        grown.known = config;
+        grown.known.struct_size = sizeof grown;
+        grown.later = 1;
+        CHECK(ewebrtc_phone_new(&grown.known, &phone) == EWEBRTC_ERR_UNSUPPORTED);
+        grown.later = 0;
+        OK(ewebrtc_phone_new(&grown.known, &phone));
+    }
+    CHECK(ewebrtc_phone_call(phone, NULL, NULL, NULL, NULL, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_phone_call(phone, "dial", "{", NULL, NULL, NULL) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_phone_call(phone, "dial", "[]", NULL, NULL, NULL) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_phone_call(phone, "dial", "\"\xc3\"", NULL, NULL, &text) == EWEBRTC_ERR_ARGUMENT && !text);
+    CHECK(ewebrtc_phone_call(phone, "fly", NULL, NULL, NULL, NULL) == EWEBRTC_ERR_UNKNOWN_METHOD);
+    CHECK(ewebrtc_phone_next_event(phone, 0, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_phone_next_event(phone, 0, &text) == EWEBRTC_ERR_TIMEOUT);
+    CHECK(ewebrtc_pcm_write(phone, 1, NULL, 1, &count) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_pcm_write(phone, 1, &sample, 1, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_pcm_write(phone, 1, &sample, (size_t)-1, &count) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_pcm_read(phone, 1, NULL, 1, &count) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_pcm_read(phone, 1, &sample, 1, &count) == EWEBRTC_ERR_NOT_FOUND);
+    CHECK(ewebrtc_pcm_queued(phone, 1, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_call_stats(phone, 1, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_call_stats(phone, 1, &text) == EWEBRTC_ERR_NOT_FOUND);
+    CHECK(ewebrtc_gateway_start(NULL, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_gateway_start("nowhere", &phone) != EWEBRTC_OK);
+    CHECK(ewebrtc_gateway_url(1, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_dev_token(NULL, "a", &text) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_dev_token(url, NULL, &text) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_dev_token(url, "a", NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_dev_token("http://127.0.0.1:1", "a", &text) == EWEBRTC_ERR_SYSTEM && !text);
+    CHECK(ewebrtc_sdk_errors(NULL) == EWEBRTC_ERR_NULL && ewebrtc_api_errors(NULL) == EWEBRTC_ERR_NULL);
+    OK(ewebrtc_sdk_errors(&text));
+    CHECK(strstr(text, "\"2211\""));
+    ewebrtc_string_free(text);
+    OK(ewebrtc_api_errors(&text));
+    CHECK(strstr(text, "\"MessageId\""));
+    ewebrtc_string_free(text);
+    ewebrtc_string_free(NULL);
+    OK(ewebrtc_phone_free(0));
+    OK(ewebrtc_gateway_stop(0));
+}
+
+static void handles(ewebrtc_gateway gateway)
+{
+    static const char *const ends[] = {"f", "ff", "cf", "cwf", "ccwwf", "fcf"};
+    ewebrtc_phone wrong[] = {0, 99999999, UINT64_MAX, 0};
+    char *text = NULL;
+    size_t i;
+    wrong[3] = gateway;
+    for (i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        CHECK(ewebrtc_phone_call(wrong[i], "getCalls", NULL, NULL, NULL, NULL) == EWEBRTC_ERR_NOT_FOUND);
+        CHECK(ewebrtc_phone_call_on(wrong[i], 1, "hangup", NULL, NULL, NULL) == EWEBRTC_ERR_NOT_FOUND);
+        CHECK(ewebrtc_phone_close(wrong[i]) == EWEBRTC_ERR_NOT_FOUND);
+        CHECK(ewebrtc_phone_wait_closed(wrong[i], 1) == EWEBRTC_ERR_NOT_FOUND);
+        CHECK(ewebrtc_phone_next_event(wrong[i], 1, &text) == EWEBRTC_ERR_NOT_FOUND);
+        CHECK(ewebrtc_phone_set_connectivity(wrong[i], 1) == EWEBRTC_ERR_NOT_FOUND);
+        CHECK(ewebrtc_pcm_clear(wrong[i], 1) == EWEBRTC_ERR_NOT_FOUND);
+        if (wrong[i])
+            CHECK(ewebrtc_phone_free(wrong[i]) == EWEBRTC_ERR_NOT_FOUND);
+    }
+    /* Every order of close (c), wait (w) and free (f), before and after login. */
+    for (i = 0; i < 2 * (sizeof ends / sizeof *ends); i++) {
+        struct watch watch;
+        const char *step;
+        int freed = 0;
+        ewebrtc_phone phone;
+        watch_init(&watch);
+        phone = phone_with(url, watch_event, &watch, watch_drop);
+        CHECK(ewebrtc_gateway_stop(phone) == EWEBRTC_ERR_NOT_FOUND);
+        if (i % 2) {
+            log_in(phone, url, "order", "o");
+            watch_wait(&watch, "command:finished", "\"o\"");
+            CHECK(ewebrtc_phone_call_on(phone, 12345, "hangup", NULL, NULL, NULL) == EWEBRTC_ERR_NOT_FOUND);
+            CHECK(ewebrtc_phone_next_event(phone, 0, &text) == EWEBRTC_ERR_STATE);
+        }
+        for (step = ends[i / 2]; *step; step++) {
+            ewebrtc_status wanted = freed ? EWEBRTC_ERR_NOT_FOUND : EWEBRTC_OK;
+            if (*step == 'c')
+                CHECK(ewebrtc_phone_close(phone) == wanted);
+            if (*step == 'w') {
+                CHECK(ewebrtc_phone_wait_closed(phone, DEADLINE_S * 1000) == wanted);
+                CHECK(ewebrtc_phone_call(phone, "getCalls", NULL, NULL, NULL, NULL) == EWEBRTC_ERR_CLOSED);
+            }
+            if (*step == 'f') {
+                CHECK(ewebrtc_phone_free(phone) == wanted);
+                freed = 1;
+            }
+        }
+        watch_done(&watch);
+    }
+}
+
+/* A phone without a callback, read from a foreign thread, and freed under a reader that waits. */
+static void *reader(void *user)
+{
+    ewebrtc_phone phone = *(ewebrtc_phone *)user;
+    char *json = NULL;
+    int events = 0;
+    ewebrtc_status status;
+    while ((status = ewebrtc_phone_next_event(phone, DEADLINE_S * 1000, &json)) == EWEBRTC_OK) {
+        events++;
+        ewebrtc_string_free(json);
+    }
+    CHECK(status == EWEBRTC_ERR_CLOSED || status == EWEBRTC_ERR_NOT_FOUND);
+    *(ewebrtc_phone *)user = (ewebrtc_phone)events;
+    return NULL;
+}
+
+static void foreign_thread(void)
+{
+    int freeing;
+    for (freeing = 0; freeing < 2; freeing++) {
+        ewebrtc_phone phone = phone_with(url, NULL, NULL, NULL), shared = phone;
+        pthread_t thread;
+        log_in(phone, url, "reader", NULL);
+        CHECK(pthread_create(&thread, NULL, reader, &shared) == 0);
+        OK(freeing ? ewebrtc_phone_free(phone) : ewebrtc_phone_close(phone));
+        CHECK(pthread_join(thread, NULL) == 0);
+        if (!freeing) {
+            CHECK(shared > 0);
+            OK(ewebrtc_phone_free(phone));
+        }
+    }
+}
+
+/* Freeing inside callbacks: its own phone, or another one that does the same at the same time. */
+struct freer {
+    pthread_mutex_t lock;
+    pthread_cond_t news;
+    ewebrtc_phone victim;
+    int begun, ready, events, dropped;
+};
+
+static void free_event(void *user, const char *name, const char *json)
+{
+    struct freer *f = user;
+    (void)name;
+    (void)json;
+    pthread_mutex_lock(&f->lock);
+    f->begun = 1;
+    pthread_cond_broadcast(&f->news);
+    while (!f->ready)
+        pthread_cond_wait(&f->news, &f->lock);
+    CHECK(f->dropped == 0);
+    f->events++;
+    pthread_mutex_unlock(&f->lock);
+    CHECK(ewebrtc_phone_wait_closed(f->victim, 1000) != EWEBRTC_OK);
+    ewebrtc_phone_free(f->victim);
+}
+
+static void free_drop(void *user)
+{
+    struct freer *f = user;
+    pthread_mutex_lock(&f->lock);
+    f->dropped++;
+    pthread_cond_broadcast(&f->news);
+    pthread_mutex_unlock(&f->lock);
+}
+
+static void freeing_inside(int rounds)
+{
+    for (; rounds > 0; rounds--) {
+        struct freer side[2];
+        ewebrtc_phone phone[2];
+        struct timespec at = deadline();
+        int i, own = rounds % 2;
+        memset(side, 0, sizeof side);
+        for (i = 0; i < 2; i++) {
+            pthread_mutex_init(&side[i].lock, NULL);
+            pthread_cond_init(&side[i].news, NULL);
+            phone[i] = phone_with(url, free_event, &side[i], free_drop);
+        }
+        for (i = 0; i < 2; i++)
+            OK(ewebrtc_phone_call(phone[i], "hangup", NULL, NULL, NULL, NULL)); /* an event: error */
+        for (i = 0; i < 2; i++) {
+            pthread_mutex_lock(&side[i].lock);
+            while (!side[i].begun)
+                CHECK(pthread_cond_timedwait(&side[i].news, &side[i].lock, &at) == 0);
+            pthread_mutex_unlock(&side[i].lock);
+        }
+        for (i = 0; i < 2; i++) {
+            pthread_mutex_lock(&side[i].lock);
+            side[i].victim = phone[own ? i : 1 - i];
+            side[i].ready = 1;
+            pthread_cond_broadcast(&side[i].news);
+            pthread_mutex_unlock(&side[i].lock);
+        }
+        for (i = 0; i < 2; i++) {
+            pthread_mutex_lock(&side[i].lock);
+            while (!side[i].dropped)
+                CHECK(pthread_cond_timedwait(&side[i].news, &side[i].lock, &at) == 0);
+            CHECK(side[i].dropped == 1 && side[i].events <= 1);
+            pthread_mutex_unlock(&side[i].lock);
+            CHECK(ewebrtc_phone_close(phone[i]) == EWEBRTC_ERR_NOT_FOUND);
+        }
+    }
+}
+
+/* 64 threads on one phone, of which some free it; afterwards nothing may be called back. */
+static ewebrtc_phone storm_phone;
+
+static void *storm_thread(void *user)
+{
+    size_t number = (size_t)user;
+    int i, freed = 0;
+    for (i = 0; i < 50; i++) {
+        char *text = NULL;
+        ewebrtc_status status =
+            ewebrtc_phone_call(storm_phone, number % 2 ? "dial" : "getCalls", "{\"destination\":\"echo\"}", NULL, NULL, &text);
+        CHECK(status == EWEBRTC_OK || status == EWEBRTC_ERR_NOT_FOUND || status == EWEBRTC_ERR_CLOSED);
+        ewebrtc_string_free(text);
+    }
+    if (number % 16 == 0)
+        freed = ewebrtc_phone_free(storm_phone) == EWEBRTC_OK;
+    return freed ? &storm_phone : NULL;
+}
+
+struct counter {
+    long events, dropped, slow_ms;
+};
+
+static void count_event(void *user, const char *name, const char *json)
+{
+    struct counter *c = user;
+    (void)name;
+    (void)json;
+    CHECK(__atomic_load_n(&c->dropped, __ATOMIC_SEQ_CST) == 0);
+    __atomic_add_fetch(&c->events, 1, __ATOMIC_SEQ_CST);
+    if (c->slow_ms)
+        pause_ms(c->slow_ms);
+    CHECK(__atomic_load_n(&c->dropped, __ATOMIC_SEQ_CST) == 0);
+}
+
+static void count_drop(void *user)
+{
+    __atomic_add_fetch(&((struct counter *)user)->dropped, 1, __ATOMIC_SEQ_CST);
+}
+
+static void storm(void)
+{
+    static struct counter counter;
+    pthread_t threads[64];
+    size_t i, freed = 0;
+    storm_phone = phone_with(url, count_event, &counter, count_drop);
+    for (i = 0; i < 64; i++)
+        CHECK(pthread_create(&threads[i], NULL, storm_thread, (void *)i) == 0);
+    for (i = 0; i < 64; i++) {
+        void *result;
+        CHECK(pthread_join(threads[i], &result) == 0);
+        freed += result != NULL;
+    }
+    CHECK(freed == 1 && counter.dropped == 1);
+}
+
+/* A callback that takes its time: free waits for the one that runs and drops the rest. */
+static void slow(void)
+{
+    static struct counter counter;
+    ewebrtc_phone phone;
+    struct timespec at = deadline(), now;
+    int i;
+    counter.slow_ms = 300;
+    phone = phone_with(url, count_event, &counter, count_drop);
+    for (i = 0; i < 100; i++)
+        OK(ewebrtc_phone_call(phone, "hangup", NULL, NULL, NULL, NULL));
+    while (__atomic_load_n(&counter.events, __ATOMIC_SEQ_CST) == 0) {
+        clock_gettime(CLOCK_REALTIME, &now);
+        CHECK(now.tv_sec < at.tv_sec);
+        pause_ms(1);
+    }
+    OK(ewebrtc_phone_free(phone));
+    CHECK(counter.dropped == 1 && counter.events < 100);
+}
+
+#ifdef TEST_HOOKS
+ewebrtc_status ewebrtc_test_panic(ewebrtc_phone phone);
+
+static void panics(void)
+{
+    struct watch first, second;
+    ewebrtc_phone a, b;
+    watch_init(&first);
+    watch_init(&second);
+    a = phone_with(url, watch_event, &first, watch_drop);
+    b = phone_with(url, watch_event, &second, watch_drop);
+    CHECK(ewebrtc_test_panic(99999) == EWEBRTC_ERR_NOT_FOUND);
+    CHECK(ewebrtc_test_panic(a) == EWEBRTC_ERR_PANIC);
+    watch_wait(&first, "phone:closed", NULL);
+    log_in(b, url, "unharmed", "u");
+    watch_wait(&second, "command:finished", "\"u\"");
+    OK(ewebrtc_phone_free(a));
+    OK(ewebrtc_phone_free(b));
+    watch_done(&first);
+    watch_done(&second);
+    puts("abuse: a panic fails one phone");
+}
+#endif
+
+/* A process that ends with calls running, by return from main or by exit on another thread. */
+static void *leave(void *user)
+{
+    (void)user;
+    exit(0);
+}
+
+static int exit_child(int elsewhere)
+{
+    static struct watch watch;
+    ewebrtc_gateway gateway = 0;
+    ewebrtc_phone phone;
+    pthread_t thread;
+    char *own_url = NULL;
+    OK(ewebrtc_gateway_start(NULL, &gateway));
+    OK(ewebrtc_gateway_url(gateway, &own_url));
+    watch_init(&watch);
+    phone = phone_with(own_url, watch_event, &watch, watch_drop);
+    log_in(phone, own_url, "leaver", "l");
+    watch_wait(&watch, "command:finished", "\"l\"");
+    OK(ewebrtc_phone_call(phone, "dial", "{\"destination\":\"echo\"}", NULL, NULL, NULL));
+    watch_wait(&watch, "call:connected", NULL);
+    ewebrtc_string_free(own_url);
+    if (elsewhere) {
+        CHECK(pthread_create(&thread, NULL, leave, NULL) == 0);
+        pthread_join(thread, NULL);
+    }
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    ewebrtc_gateway gateway = 0;
+    int rounds = 40;
+    if (argc > 1 && strcmp(argv[1], "exit") == 0)
+        return exit_child(0);
+    if (argc > 1 && strcmp(argv[1], "exit-elsewhere") == 0)
+        return exit_child(1);
+    CHECK(ewebrtc_abi_version() == EWEBRTC_ABI_VERSION && ewebrtc_version()[0] != 0);
+    CHECK(strcmp(ewebrtc_last_error(), "") == 0);
+    OK(ewebrtc_gateway_start(NULL, &gateway));
+    OK(ewebrtc_gateway_url(gateway, &url));
+    nulls();
+    puts("abuse: nulls");
+    handles(gateway);
+    puts("abuse: handles and orders");
+    foreign_thread();
+    puts("abuse: foreign thread");
+    freeing_inside(rounds);
+    puts("abuse: free inside callbacks");
+    storm();
+    puts("abuse: storm");
+    slow();
+    puts("abuse: slow callback");
+#ifdef TEST_HOOKS
+    panics();
+#endif
+    ewebrtc_string_free(url);
+    OK(ewebrtc_gateway_stop(gateway));
+    CHECK(ewebrtc_gateway_stop(gateway) == EWEBRTC_ERR_NOT_FOUND);
+    puts("abuse: passed");
+    return 0;
+}

@@ -1,0 +1,122 @@
+#!/usr/bin/env bash
+# The C interface as a customer sees it: header, exported names, a complete call, abuse; plain, under valgrind, with the
+# sanitizers, and an injected panic in the release profile. Every program has a deadline. Output goes to target/ffi.
+#
+#   ffi-tests/run.sh [plain] [valgrind] [release] [sanitize]      without arguments: all of them
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+target=${CARGO_TARGET_DIR:-$PWD/target}
+out=$target/ffi
+mkdir -p "$out"
+warnings=(-g -Wall -Wextra -Wundef -Wshadow -pedantic -Werror)
+c99=(-std=c99 -D_GNU_SOURCE "${warnings[@]}" -Iinclude)
+
+run() { # run SECONDS COMMAND...
+    timeout --kill-after=5 "$@" || { echo "ffi-tests: FAILED: ${*:2} (status $?)" >&2; exit 1; }
+}
+
+# One library per purpose, kept apart: cargo has a single libewebrtc.so per profile for all sets of features.
+library() { # library NAME PROFILE-FOLDER CARGO-ARGUMENTS...
+    local name=$1 folder=$2
+    shift 2
+    cargo build --locked --lib "$@"
+    mkdir -p "$out/$name"
+    cp "$target/$folder/libewebrtc.so" "$out/$name/"
+}
+
+program() { # program LIBRARY SOURCE OUTPUT FLAGS...
+    local name=$1 source=$2 output=$3
+    shift 3
+    gcc "${c99[@]}" "$@" "$source" -o "$output" -L"$out/$name" -lewebrtc -lpthread -lm -Wl,-rpath,"$out/$name"
+}
+
+header() {
+    # After the headers of the system, whose macros must not meet ours; and twice.
+    printf '#include <%s>\n' unistd.h errno.h pthread.h sys/socket.h ewebrtc.h ewebrtc.h > "$out/header.c"
+    echo 'int main(void) { return !ewebrtc_abi_fits() || EWEBRTC_OK; }' >> "$out/header.c"
+    cp "$out/header.c" "$out/header.cc"
+    local compiler
+    for compiler in gcc clang; do
+        if command -v "$compiler" >/dev/null; then "$compiler" "${c99[@]}" -fsyntax-only "$out/header.c"; fi
+    done
+    for compiler in g++ clang++; do
+        if command -v "$compiler" >/dev/null; then
+            "$compiler" -std=c++17 "${warnings[@]}" -Iinclude -fsyntax-only "$out/header.cc"
+        fi
+    done
+    command -v clang >/dev/null || echo 'ffi-tests: NOTE: clang is not here; the header was compiled by gcc and g++ only'
+    # What is declared is exported, and nothing else is.
+    nm -D --defined-only "$out/plain/libewebrtc.so" | awk '{print $3}' | sort > "$out/exported"
+    grep -oE '\bewebrtc_[a-z_]+\(' include/ewebrtc.h | tr -d '(' | grep -v '^ewebrtc_abi_fits$' | sort -u > "$out/declared"
+    diff "$out/declared" "$out/exported" || { echo 'ffi-tests: FAILED: declared (<) and exported (>) names differ' >&2; exit 1; }
+}
+
+# The guide's blocks that begin with an include are whole files.
+guide() {
+    rm -f "$out"/guide-*.c
+    awk -v out="$out" '/^```c$/ { file = sprintf("%s/guide-%d.c", out, ++n); next } /^```$/ { file = "" } file { print > file }' \
+        docs/guide-c.md
+    local block
+    for block in "$out"/guide-*.c; do
+        gcc "${c99[@]}" -c "$block" -o "${block%.c}.o"
+    done
+    program plain "$out/guide-1.c" "$out/guide"
+    run 60 "$out/guide" > "$out/guide.log"
+}
+
+plain() {
+    library plain debug
+    header
+    guide
+    local name
+    for name in call abuse; do
+        program plain "ffi-tests/c/$name.c" "$out/$name"
+        run 120 "$out/$name"
+    done
+    run 60 "$out/abuse" exit
+    run 60 "$out/abuse" exit-elsewhere
+}
+
+valgrind() {
+    [ -x "$out/call" ] && [ -x "$out/abuse" ] || plain
+    local name # with its argument
+    for name in 'call unheard' abuse; do
+        # Possible leaks are false: the standard library keeps a thread's handle by a pointer to its inside.
+        run 200 env RUST_BACKTRACE=0 valgrind -q --leak-check=full --show-leak-kinds=definite,indirect \
+            --errors-for-leak-kinds=definite,indirect --error-exitcode=9 --fair-sched=yes \
+            --suppressions=ffi-tests/valgrind.supp "$out"/$name
+    done
+}
+
+release() {
+    library release release --release --features test-hooks
+    program release ffi-tests/c/abuse.c "$out/abuse-release" -DTEST_HOOKS
+    run 120 "$out/abuse-release"
+}
+
+sanitize() {
+    local host
+    host=$(rustc -vV | sed -n 's/^host: //p')
+    if ! cargo +nightly --version >/dev/null 2>&1; then
+        echo 'ffi-tests: NOT RUN: sanitizers; there is no nightly toolchain' >&2
+        return
+    fi
+    RUSTFLAGS=-Zsanitizer=address cargo +nightly rustc --locked --lib --features test-hooks --crate-type staticlib \
+        --target "$host" --target-dir "$target/asan"
+    local name
+    for name in call abuse; do
+        gcc "${c99[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -DTEST_HOOKS "ffi-tests/c/$name.c" \
+            "$target/asan/$host/debug/libewebrtc.a" -o "$out/$name-asan" -lpthread -lm -ldl
+        run 200 env RUST_BACKTRACE=0 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 "$out/$name-asan"
+    done
+}
+
+[ $# -gt 0 ] || set -- plain valgrind release sanitize
+for stage in "$@"; do
+    began=$SECONDS
+    echo "ffi-tests: $stage"
+    "$stage"
+    echo "ffi-tests: $stage took $((SECONDS - began)) s"
+done
+echo 'ffi-tests: passed'

@@ -1,0 +1,137 @@
+//! The gateway in the same process, and tokens from a gateway in development mode, on the C side.
+//!
+//! Owns: the table of gateways. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
+
+use super::guard::{ewebrtc_status, give, guard, optional_text, place, text};
+use super::registry::wait_for;
+use crate::api::dev_token;
+use std::ffi::c_char;
+
+/// A gateway in this process. 0 is none; a value is never used twice.
+pub type ewebrtc_gateway = u64;
+
+#[cfg(feature = "gateway")]
+mod running {
+    //! The real thing.
+    use super::super::guard::{Fail, in_callback};
+    use super::super::registry::{Registry, wait_for};
+    use crate::api::{Gateway, GatewayConfig};
+    use std::sync::{Arc, Mutex, PoisonError};
+
+    struct Held {
+        url: String,
+        gateway: Mutex<Option<Gateway>>,
+    }
+
+    static GATEWAYS: Registry<Held> = Registry::new("gateway");
+
+    pub fn start(listen: Option<String>) -> Result<u64, Fail> {
+        let mut config = GatewayConfig::development();
+        config.listen = listen.unwrap_or(config.listen);
+        let gateway = wait_for(Gateway::start(config))?;
+        let url = gateway.url().to_owned();
+        Ok(GATEWAYS.add(Arc::new(Held { url, gateway: Mutex::new(Some(gateway)) })))
+    }
+
+    pub fn url(handle: u64) -> Result<String, Fail> {
+        Ok(GATEWAYS.get(handle)?.url.clone())
+    }
+
+    pub fn stop(handle: u64) -> Result<(), Fail> {
+        let held = GATEWAYS.take(handle)?;
+        let gateway = held.gateway.lock().unwrap_or_else(PoisonError::into_inner).take();
+        // Inside a callback it ends in the background.
+        if let Some(gateway) = gateway.filter(|_| !in_callback()) {
+            wait_for(gateway.stop());
+        }
+        Ok(())
+    }
+}
+
+#[cfg(not(feature = "gateway"))]
+mod running {
+    //! A library that was built without the gateway.
+    use super::super::guard::{EWEBRTC_ERR_UNSUPPORTED, Fail};
+
+    fn absent<T>() -> Result<T, Fail> {
+        Err(Fail(EWEBRTC_ERR_UNSUPPORTED, "this library was built without the gateway".into()))
+    }
+
+    pub fn start(_: Option<String>) -> Result<u64, Fail> {
+        absent()
+    }
+
+    pub fn url(_: u64) -> Result<String, Fail> {
+        absent()
+    }
+
+    pub fn stop(_: u64) -> Result<(), Fail> {
+        absent()
+    }
+}
+
+/// Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens.
+///
+/// listen: "address:port"; null for a free port on 127.0.0.1. out: receives the handle, 0 on failure; must not be null.
+/// Errors: EWEBRTC_ERR_NULL, _ARGUMENT, _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_gateway_start(listen: *const c_char, out: *mut ewebrtc_gateway) -> ewebrtc_status {
+    guard(|| {
+        // SAFETY: the caller's contract: null, or writable, and null or a terminated text.
+        let (out, listen) = unsafe {
+            let out = place(out, "out")?;
+            *out = 0;
+            (out, optional_text(listen, "listen")?)
+        };
+        *out = running::start(listen)?;
+        Ok(())
+    })
+}
+
+/// The address of a gateway, for the configuration of a phone.
+///
+/// out_url: must not be null; to be freed with ewebrtc_string_free, null on failure.
+/// Errors: EWEBRTC_ERR_NULL, _NOT_FOUND, _UNSUPPORTED.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_gateway_url(gateway: ewebrtc_gateway, out_url: *mut *mut c_char) -> ewebrtc_status {
+    guard(|| {
+        // SAFETY: the caller's contract: null or writable.
+        let out = unsafe { place(out_url, "out_url") }?;
+        *out = std::ptr::null_mut();
+        *out = give(&running::url(gateway)?);
+        Ok(())
+    })
+}
+
+/// Ends a gateway with all its sessions and frees its handle. It waits at most five seconds until the port is free again;
+/// inside a callback it does not wait. 0 is fine.
+///
+/// Errors: EWEBRTC_ERR_NOT_FOUND, _UNSUPPORTED.
+#[unsafe(no_mangle)]
+pub extern "C" fn ewebrtc_gateway_stop(gateway: ewebrtc_gateway) -> ewebrtc_status {
+    guard(|| if gateway == 0 { Ok(()) } else { running::stop(gateway) })
+}
+
+/// Asks a gateway in development mode for a token of a user, who exists from then on. Waits for the answer, at most ten
+/// seconds. A name is an account id; 10 or 11 digits are a number.
+///
+/// gateway_url, user: must not be null. out_token: must not be null; receives the access token for "login", to be freed with
+/// ewebrtc_string_free, null on failure.
+/// Errors: EWEBRTC_ERR_NULL, _ARGUMENT (no address), _SYSTEM (no answer, not in development mode, or the name is refused).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_dev_token(
+    gateway_url: *const c_char,
+    user: *const c_char,
+    out_token: *mut *mut c_char,
+) -> ewebrtc_status {
+    guard(|| {
+        // SAFETY: the caller's contract: null or writable, null or terminated.
+        let (out, gateway, user) = unsafe {
+            let out = place(out_token, "out_token")?;
+            *out = std::ptr::null_mut();
+            (out, text(gateway_url, "gateway_url")?, text(user, "user")?)
+        };
+        *out = give(wait_for(dev_token(&gateway, &user, &[]))?.access_token.expose());
+        Ok(())
+    })
+}

@@ -1,0 +1,376 @@
+//! Phones on the C side: making, commanding, closing and freeing them.
+//!
+//! Owns: the table of phones. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
+
+use super::guard::{
+    EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE, EWEBRTC_ERR_TIMEOUT,
+    EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, ewebrtc_status, give, guard, in_callback,
+    optional_text, options, place, set_last, text,
+};
+use super::pcm::Audio;
+use super::registry::Registry;
+use super::sink::{DropFn, EventFn, Feed, Sink, Waited};
+use crate::api::{Error, Phone, PhoneConfig};
+use ewebrtc_media::transport::AudioCodec;
+use serde_json::{Value, json};
+use std::ffi::{c_char, c_void};
+use std::mem::offset_of;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+/// A phone. 0 is none; a value is never used twice.
+pub type ewebrtc_phone = u64;
+
+/// A call, the same number as "call" in events. 0 is none; a value is never used twice and is below 2^53.
+pub type ewebrtc_call = u64;
+
+/// Receives the events of a phone, on the phone's own thread, one at a time and in order, with nothing locked. name: such as
+/// "call:connected". json: one JSON object with "event", "seq", "timestamp", where it applies "call" and "tag", and the
+/// event's own properties. Both texts live until the function returns. It should return within milliseconds, since the next
+/// event waits for it, and may call every function of this header. A C++ function must not let an exception out.
+pub type ewebrtc_event_fn = Option<unsafe extern "C" fn(user: *mut c_void, name: *const c_char, json: *const c_char)>;
+
+/// Called exactly once, after the last callback: the user pointer is not used any more. It runs on the thread that frees the
+/// phone or on the phone's own, and counts as a callback.
+pub type ewebrtc_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+
+/// How a phone is made. Fill it with zeros, then set struct_size and gateway; zero (null) means the default in every other
+/// member. All texts are copied.
+#[repr(C)]
+pub struct ewebrtc_phone_config {
+    /// sizeof(ewebrtc_phone_config).
+    pub struct_size: u32,
+    /// Samples per second of program audio, 8000 to 48000. Default 48000.
+    pub pcm_rate: u32,
+    /// Address of the gateway, "http://host:port" or "https://host". Must not be null.
+    pub gateway: *const c_char,
+    /// Receives the events. Null: they are read by ewebrtc_phone_next_event.
+    pub on_event: ewebrtc_event_fn,
+    /// Handed to on_event and drop_user, never looked at.
+    pub user: *mut c_void,
+    /// Called once when user is not needed any more. Not called when ewebrtc_phone_new fails.
+    pub drop_user: ewebrtc_drop_fn,
+    /// Domain appended to names and short numbers. Default: that of one's own address as the gateway names it.
+    pub domain: *const c_char,
+    /// "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm". Default "silence".
+    pub local_media: *const c_char,
+    /// "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm". Default "discard".
+    pub remote_media: *const c_char,
+    /// Audio codecs by preference, separated by commas. Default "opus,pcmu,pcma".
+    pub audio_codecs: *const c_char,
+    /// Certificates in PEM that are trusted beside the operating system's.
+    pub root_certificates: *const c_char,
+}
+
+/// A phone and what belongs to it on this side.
+pub(super) struct Held {
+    pub(super) phone: Phone,
+    pub(super) audio: Mutex<Audio>,
+    sink: Arc<Sink>,
+}
+
+static PHONES: Registry<Held> = Registry::new("phone");
+
+/// Runs the body of a function of one phone. A panic closes this phone and nothing else.
+pub(super) fn with_phone(handle: ewebrtc_phone, body: impl FnOnce(&Held) -> Result<(), Fail>) -> ewebrtc_status {
+    let mut found = None;
+    let status = guard(|| body(found.insert(PHONES.get(handle)?)));
+    if let (EWEBRTC_ERR_PANIC, Some(held)) = (status, found) {
+        guard(|| {
+            held.phone.close();
+            Ok(())
+        });
+    }
+    status
+}
+
+/// Copies the program's struct: what it has of it, zeros for the rest.
+///
+/// # Safety
+/// `config` points to as many bytes as its first member says.
+unsafe fn read_config(config: *const ewebrtc_phone_config) -> Result<ewebrtc_phone_config, Fail> {
+    if config.is_null() || !config.is_aligned() {
+        // SAFETY: only null gets a reference here, which `place` refuses.
+        unsafe { place(std::ptr::null_mut::<u8>(), "config") }?;
+    }
+    // SAFETY: not null, and at least the first member is there.
+    let size = unsafe { (*config).struct_size } as usize;
+    if size < offset_of!(ewebrtc_phone_config, domain) {
+        return Err(Fail(EWEBRTC_ERR_STRUCT_SIZE, "struct_size of ewebrtc_phone_config is too small".into()));
+    }
+    let known = size_of::<ewebrtc_phone_config>();
+    let mut copy = std::mem::MaybeUninit::<ewebrtc_phone_config>::zeroed();
+    // SAFETY: `size` bytes may be read by contract, `known` may be written; zeros are valid in every member.
+    let copy = unsafe {
+        std::ptr::copy_nonoverlapping(config.cast::<u8>(), copy.as_mut_ptr().cast::<u8>(), size.min(known));
+        copy.assume_init()
+    };
+    for at in known..size {
+        // SAFETY: within the `size` bytes of the contract.
+        if unsafe { config.cast::<u8>().add(at).read() } != 0 {
+            return Err(Fail(
+                EWEBRTC_ERR_UNSUPPORTED,
+                "the struct has a member that this version does not know".into(),
+            ));
+        }
+    }
+    Ok(copy)
+}
+
+fn codecs(text: &str) -> Result<Vec<AudioCodec>, Fail> {
+    text.split(',')
+        .map(|name| match name.trim().to_ascii_lowercase().as_str() {
+            "opus" => Ok(AudioCodec::Opus),
+            "pcmu" => Ok(AudioCodec::Pcmu),
+            "pcma" => Ok(AudioCodec::Pcma),
+            _ => Err(argument("audio_codecs names an unknown codec")),
+        })
+        .collect()
+}
+
+/// Makes a phone that is not logged in. No request is sent and no event is delivered before the first command.
+///
+/// config: must not be null. out: receives the handle, 0 on failure; must not be null.
+/// Errors: EWEBRTC_ERR_NULL, _ARGUMENT (a setting cannot be used), _STRUCT_SIZE, _UNSUPPORTED, _SYSTEM (no threads).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_phone_new(
+    config: *const ewebrtc_phone_config,
+    out: *mut ewebrtc_phone,
+) -> ewebrtc_status {
+    guard(|| {
+        // SAFETY: the caller's contract: each pointer is null or points to what its type says, for this call.
+        let (out, given) = unsafe {
+            let out = place(out, "out")?;
+            *out = 0;
+            (out, read_config(config)?)
+        };
+        // SAFETY: as above, for the texts of the struct.
+        let (gateway, domain, local, remote, codec_names, certificates) = unsafe {
+            (
+                text(given.gateway, "gateway")?,
+                optional_text(given.domain, "domain")?,
+                optional_text(given.local_media, "local_media")?,
+                optional_text(given.remote_media, "remote_media")?,
+                optional_text(given.audio_codecs, "audio_codecs")?,
+                optional_text(given.root_certificates, "root_certificates")?,
+            )
+        };
+        let mut config = PhoneConfig::new(gateway);
+        config.domain = domain;
+        config.local_media = local.unwrap_or(config.local_media);
+        config.remote_media = remote.unwrap_or(config.remote_media);
+        config.root_certificates = certificates.into_iter().collect();
+        if let Some(names) = codec_names {
+            config.audio_codecs = codecs(&names)?;
+        }
+        if given.pcm_rate != 0 {
+            config.pcm_rate = given.pcm_rate;
+        }
+        let on_event: Option<EventFn> = given.on_event;
+        let drop_user: Option<DropFn> = given.drop_user;
+        let phone = Phone::new(config)?;
+        let sink = Sink::new(on_event, given.user, drop_user);
+        let feed = Feed(sink.clone());
+        phone.on_any(move |event| feed.0.deliver(event));
+        *out = PHONES.add(Arc::new(Held { phone, audio: Mutex::default(), sink }));
+        Ok(())
+    })
+}
+
+/// Calls a method of the phone by its name: "login", "dial", "answer", "hangup", "mute", "getCalls" and so on, with its
+/// options as a JSON object, such as {"destination":"bob"}. Returns when the command is accepted or refused; that it is
+/// finished says the event "command:finished" with the same tag.
+///
+/// options_json: null or empty for none. tag: null for none; comes back as "tag" in the events that the command causes.
+/// out_call: null, or receives the handle of the call that "dial" made, else 0. No event of that call comes before.
+/// out_result: null, or receives {"value": ...}, or {"error": {"ErrorCode": "2211", ...}} when the command was refused with a
+/// code. To be freed with ewebrtc_string_free; null on failure.
+///
+/// A refusal with a code is not a failure of this function: it answers EWEBRTC_OK, causes exactly one event "error" with the
+/// tag, and no "command:finished". The last-error text is set as well.
+/// Errors (no event follows): EWEBRTC_ERR_NULL, _ARGUMENT, _NOT_FOUND (no such phone), _UNKNOWN_METHOD, _CLOSED, _BUSY.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_phone_call(
+    phone: ewebrtc_phone,
+    method: *const c_char,
+    options_json: *const c_char,
+    tag: *const c_char,
+    out_call: *mut ewebrtc_call,
+    out_result: *mut *mut c_char,
+) -> ewebrtc_status {
+    // SAFETY: the caller's contract, see `invoke`.
+    unsafe { invoke(phone, None, method, options_json, tag, out_call, out_result) }
+}
+
+/// Calls a method on one call by its handle. "hangup" does what the call's state demands (cancels, rejects or ends it),
+/// "mute" and "unmute" act on it, everything else requires it in the foreground.
+///
+/// Parameters, result and errors are those of ewebrtc_phone_call; EWEBRTC_ERR_NOT_FOUND also when the call has ended.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_phone_call_on(
+    phone: ewebrtc_phone,
+    call: ewebrtc_call,
+    method: *const c_char,
+    options_json: *const c_char,
+    tag: *const c_char,
+    out_result: *mut *mut c_char,
+) -> ewebrtc_status {
+    // SAFETY: the caller's contract, see `invoke`.
+    unsafe { invoke(phone, Some(call), method, options_json, tag, std::ptr::null_mut(), out_result) }
+}
+
+/// # Safety
+/// Texts are null or terminated, result pointers null or writable.
+unsafe fn invoke(
+    phone: ewebrtc_phone,
+    call: Option<ewebrtc_call>,
+    method: *const c_char,
+    options_json: *const c_char,
+    tag: *const c_char,
+    out_call: *mut ewebrtc_call,
+    out_result: *mut *mut c_char,
+) -> ewebrtc_status {
+    with_phone(phone, |held| {
+        // SAFETY: this function's contract.
+        let (out_call, mut out_result) = unsafe { (out_call.as_mut(), out_result.as_mut()) };
+        if let Some(out) = &mut out_result {
+            **out = std::ptr::null_mut();
+        }
+        let mut call_slot = out_call;
+        if let Some(out) = &mut call_slot {
+            **out = 0;
+        }
+        // SAFETY: this function's contract.
+        let (method, options, tag) =
+            unsafe { (text(method, "method")?, options(options_json)?, optional_text(tag, "tag")?) };
+        let answer = match call {
+            None => held.phone.invoke(&method, options, tag.as_deref()),
+            Some(call) => held.phone.invoke_on(call, &method, options, tag.as_deref()),
+        };
+        let result = match answer {
+            Ok(value) => {
+                if let (Some(out), Some(handle)) = (call_slot, value.get("call").and_then(Value::as_u64)) {
+                    *out = handle;
+                }
+                json!({"value": value})
+            }
+            Err(error) => match &error {
+                Error::Phone(object) => {
+                    set_last(&error.to_string());
+                    json!({"error": object})
+                }
+                Error::NotFound
+                | Error::UnknownMethod(_)
+                | Error::Closed
+                | Error::Busy
+                | Error::InHandler
+                | Error::Config(_)
+                | Error::System(_) => return Err(error.into()),
+            },
+        };
+        if let Some(out) = out_result {
+            *out = give(&result.to_string());
+        }
+        Ok(())
+    })
+}
+
+/// Tells the phone that the device went offline (0) or came back; events "connectivity:off" and "connectivity:on".
+///
+/// Errors: EWEBRTC_ERR_NOT_FOUND.
+#[unsafe(no_mangle)]
+pub extern "C" fn ewebrtc_phone_set_connectivity(phone: ewebrtc_phone, online: i32) -> ewebrtc_status {
+    with_phone(phone, |held| {
+        held.phone.set_connectivity(online != 0);
+        Ok(())
+    })
+}
+
+/// Takes the next event of a phone that was made without a callback, and waits for it at most timeout_ms milliseconds.
+///
+/// out_json: receives the event as one JSON object (with its name as "event"), to be freed with ewebrtc_string_free; null on
+/// failure. Must not be null.
+/// Errors: EWEBRTC_ERR_TIMEOUT, _CLOSED (the last event was taken, or the phone is being freed), _STATE (the phone has a
+/// callback), _WOULD_BLOCK (inside a callback), _NULL, _NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_phone_next_event(
+    phone: ewebrtc_phone,
+    timeout_ms: u32,
+    out_json: *mut *mut c_char,
+) -> ewebrtc_status {
+    with_phone(phone, |held| {
+        // SAFETY: the caller's contract: null or writable.
+        let out = unsafe { place(out_json, "out_json") }?;
+        *out = std::ptr::null_mut();
+        if held.sink.has_callback() {
+            return Err(Fail(EWEBRTC_ERR_STATE, "the events of this phone go to its callback".into()));
+        }
+        refuse_in_callback()?;
+        *out = give(&arrived(held.sink.next(Duration::from_millis(timeout_ms.into())), true)?);
+        Ok(())
+    })
+}
+
+/// Begins to close a phone and never waits: calls end, the session is deleted, "phone:closed" is the last event. Closing
+/// twice does nothing more.
+///
+/// Errors: EWEBRTC_ERR_NOT_FOUND.
+#[unsafe(no_mangle)]
+pub extern "C" fn ewebrtc_phone_close(phone: ewebrtc_phone) -> ewebrtc_status {
+    with_phone(phone, |held| {
+        held.phone.close();
+        Ok(())
+    })
+}
+
+/// Waits until a phone is closed and its last event was delivered, at most timeout_ms milliseconds; recordings are
+/// complete then. It does not close the phone. Events of a phone without a callback must be read meanwhile.
+///
+/// Errors: EWEBRTC_ERR_TIMEOUT, _WOULD_BLOCK (inside a callback of any phone), _NOT_FOUND, _CLOSED (it was freed meanwhile).
+#[unsafe(no_mangle)]
+pub extern "C" fn ewebrtc_phone_wait_closed(phone: ewebrtc_phone, timeout_ms: u32) -> ewebrtc_status {
+    with_phone(phone, |held| {
+        refuse_in_callback()?;
+        arrived(held.sink.wait_ended(Duration::from_millis(timeout_ms.into())), PHONES.get(phone).is_err())
+    })
+}
+
+/// Frees a phone, closing it first if need be. Events that were not delivered yet are dropped; the goodbye to the gateway
+/// goes on in the background (call ewebrtc_phone_close and ewebrtc_phone_wait_closed before, to see its end).
+///
+/// After it has returned outside a callback, no callback of this phone runs or will run, and drop_user has run. Inside a
+/// callback of any phone it does not wait: no callback of this phone begins any more, and drop_user runs after the one that
+/// may be running. Any thread may call it; of several, one frees and the others get EWEBRTC_ERR_NOT_FOUND. 0 is fine.
+///
+/// Errors: EWEBRTC_ERR_NOT_FOUND.
+#[unsafe(no_mangle)]
+pub extern "C" fn ewebrtc_phone_free(phone: ewebrtc_phone) -> ewebrtc_status {
+    guard(|| {
+        if phone == 0 {
+            return Ok(());
+        }
+        let held = PHONES.take(phone)?;
+        // In this order, so that not even "phone:closed" comes in between.
+        held.sink.silence();
+        held.phone.close();
+        held.sink.free();
+        Ok(())
+    })
+}
+
+fn refuse_in_callback() -> Result<(), Fail> {
+    if in_callback() {
+        return Err(Fail(EWEBRTC_ERR_WOULD_BLOCK, "a callback must not wait".into()));
+    }
+    Ok(())
+}
+
+/// The outcome of a wait as a result; `end_is_failure` says what the end of the phone means to the caller.
+fn arrived<T: Default>(waited: Waited<T>, end_is_failure: bool) -> Result<T, Fail> {
+    match waited {
+        Waited::Done(value) => Ok(value),
+        Waited::Ended if end_is_failure => Err(Fail(EWEBRTC_ERR_CLOSED, "the phone is closed".into())),
+        Waited::Ended => Ok(T::default()),
+        Waited::Timeout => Err(Fail(EWEBRTC_ERR_TIMEOUT, "the time is over".into())),
+    }
+}
