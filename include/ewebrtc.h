@@ -168,6 +168,19 @@ typedef struct {
      Certificates in PEM that are trusted beside the operating system's.
      */
     const char *root_certificates;
+    /*
+     ICE settings as a JSON object: "iceServers" and "iceTransportPolicy" as in a browser's RTCConfiguration, "ipv4" and
+     "ipv6" (true or false), "ports" (the first and the last UDP port to take). Default: no servers, every address.
+     */
+    const char *ice_json;
+    /*
+     Effort of the Opus encoder, 1 to 10. Default 9.
+     */
+    uint32_t opus_complexity;
+    /*
+     Must be 0.
+     */
+    uint32_t reserved;
 } ewebrtc_phone_config;
 
 /*

@@ -3,7 +3,7 @@
 # packages, so a machine that has them from elsewhere is left alone; with nothing missing it does nothing and says nothing.
 #
 #   scripts/deps.sh build         what compiling needs: a C compiler and cmake (the Opus codec is built from source)
-#   scripts/deps.sh build test    and what the tests need: Chromium with its driver, and a TURN server
+#   scripts/deps.sh build test    and what the tests need: Chromium with its driver, a TURN server, g++, valgrind
 set -euo pipefail
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -31,6 +31,8 @@ for group in "$@"; do
         need chromium chromium
         need chromium-driver chromedriver
         need coturn turnserver
+        need g++ g++
+        need valgrind valgrind
         need ca-certificates /etc/ssl/certs/ca-certificates.crt
         ;;
     *)

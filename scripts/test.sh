@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change is good: format, tests, clippy, documentation. Every step runs even
+# Everything that must hold before a change is good: format, tests, the C interface, clippy, documentation. Every step runs even
 # when an earlier one failed; the summary at the end names each, and the exit status is 0 only when all passed.
 # One selection (--workspace --all-targets) and one profile throughout, so that dependencies are compiled once.
 set -uo pipefail
@@ -32,6 +32,7 @@ step format 2m cargo fmt --all --check
 step tests 50m cargo test --locked --workspace --all-targets --no-fail-fast
 step demo 10m cargo run --locked --quiet --example demo
 step doc-tests 10m cargo test --locked --workspace --doc
+step c-interface 45m ffi-tests/run.sh
 step clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings
 step documentation 20m env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 

@@ -30,13 +30,13 @@ mod runtime;
 mod signal;
 
 pub use api::{
-    AnswerOptions, Call, CallInfo, CallSettings, DevToken, DialOptions, Error, Event, Events, LoginOptions, Phone,
-    PhoneConfig, Subscription, dev_token,
+    AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, DevToken, DialOptions, Error, Event, Events,
+    IceConfig, LegStats, LoginOptions, PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, api_errors,
+    dev_token, ice_from_json, sdk_errors,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};
-pub use ewebrtc_media::transport::{AudioCodec, IceConfig};
-pub use ewebrtc_media::{PcmReader, PcmWriter};
+pub use ewebrtc_media::transport::{AddressPolicy, Credential, IcePolicy, IceServer};
 pub use ewebrtc_wire::Secret;
 
 /// Version of the library, as `getVersion` answers it.

@@ -32,6 +32,20 @@ static void nulls(void)
     config.audio_codecs = "opus,none";
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
     config.audio_codecs = NULL;
+    config.ice_json = "{\"iceServers\":[{\"urls\":\"nowhere\"}]}";
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.ice_json = "[";
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.ice_json = NULL;
+    config.opus_complexity = 1000;
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.opus_complexity = 0;
+    config.reserved = 1;
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_UNSUPPORTED);
+    config.reserved = 0;
+    config.struct_size = sizeof config - 8;
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
+    config.struct_size = sizeof config;
     {
         struct { ewebrtc_phone_config known; uint64_t later; } grown;
         memset(&grown, 0, sizeof grown);
@@ -313,8 +327,15 @@ ewebrtc_status ewebrtc_test_panic(ewebrtc_phone phone);
 
 static void panics(void)
 {
-    struct watch first, second;
-    ewebrtc_phone a, b;
+    static struct watch first, second, third;
+    ewebrtc_phone a, b, c;
+    watch_init(&third);
+    c = phone_with(url, watch_event, &third, watch_drop);
+    log_in(c, url, "core", "c");
+    watch_wait(&third, "command:finished", "\"c\"");
+    CHECK(ewebrtc_phone_call(c, "test:panic", NULL, NULL, NULL, NULL) == EWEBRTC_ERR_CLOSED);
+    watch_wait(&third, "error", "\"0000\"");
+    watch_wait(&third, "phone:closed", NULL);
     watch_init(&first);
     watch_init(&second);
     a = phone_with(url, watch_event, &first, watch_drop);
@@ -326,6 +347,8 @@ static void panics(void)
     watch_wait(&second, "command:finished", "\"u\"");
     OK(ewebrtc_phone_free(a));
     OK(ewebrtc_phone_free(b));
+    OK(ewebrtc_phone_free(c));
+    watch_done(&third);
     watch_done(&first);
     watch_done(&second);
     puts("abuse: a panic fails one phone");

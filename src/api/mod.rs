@@ -10,6 +10,7 @@ mod error;
 mod event;
 #[cfg(feature = "gateway")]
 mod gateway;
+mod ice;
 mod options;
 mod phone;
 
@@ -20,7 +21,11 @@ pub use error::Error;
 pub use event::{Event, Events};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayConfig};
+pub use ice::ice_from_json;
 pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 
 pub use crate::core::io::ErrorObject;
+pub use ewebrtc_media::transport::{AudioCodec, IceConfig};
+pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
+pub use ewebrtc_wire::{ApiError, SdkError, api_errors, sdk_errors};

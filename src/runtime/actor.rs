@@ -214,6 +214,8 @@ impl Actor {
             Some(Message::Report { error, tag }) => outputs.push(Output::Event(error_event(&error, tag))),
             Some(Message::Command { mut command, reply, finished }) => {
                 self.waiting.fetch_sub(1, Ordering::Relaxed);
+                #[cfg(feature = "test-hooks")]
+                assert_ne!(command.method, "test:panic", "injected into the core of a phone");
                 self.next_command += 1;
                 let tag = format!("{MARK}{}{MARK}{}", self.next_command, command.tag.as_deref().unwrap_or_default());
                 // Without a tag of its own a command still needs ours when somebody waits for its end.

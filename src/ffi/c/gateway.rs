@@ -5,7 +5,7 @@
 use super::guard::{ewebrtc_status, give, guard, optional_text, place, text};
 use super::registry::wait_for;
 use crate::api::dev_token;
-use std::ffi::c_char;
+use libc::c_char;
 
 /// A gateway in this process. 0 is none; a value is never used twice.
 pub type ewebrtc_gateway = u64;

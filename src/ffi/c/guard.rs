@@ -5,9 +5,10 @@
 //! `core`, `signal`.
 
 use crate::api::Error;
+use libc::c_char;
 use serde_json::Value;
 use std::cell::{Cell, RefCell};
-use std::ffi::{CStr, CString, c_char};
+use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 /// What a function answers: EWEBRTC_OK or one of the negative EWEBRTC_ERR_ numbers. Numbers are never renumbered; a program
@@ -144,17 +145,17 @@ pub(super) unsafe fn optional_text(text: *const c_char, what: &str) -> Result<Op
 ///
 /// # Safety
 /// As [`text`].
-pub(super) unsafe fn options(json: *const c_char) -> Result<Value, Fail> {
+pub(super) unsafe fn json(text: *const c_char, what: &str) -> Result<Value, Fail> {
     // SAFETY: as this function's own contract.
-    let text = unsafe { optional_text(json, "options_json") }?.unwrap_or_default();
+    let text = unsafe { optional_text(text, what) }?.unwrap_or_default();
     if text.trim().is_empty() {
         return Ok(Value::Null);
     }
     match serde_json::from_str(&text) {
         Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(argument("options_json is no JSON object")),
+        Ok(_) => Err(argument(format!("{what} is no JSON object"))),
         // The error of the parser names line and column and quotes nothing, so that no token gets into a log.
-        Err(error) => Err(argument(format!("options_json is no JSON: {error}"))),
+        Err(error) => Err(argument(format!("{what} is no JSON: {error}"))),
     }
 }
 

@@ -3,8 +3,10 @@
 //! Owns: nothing. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
 use super::guard::{ewebrtc_status, give, guard, last, place};
+use crate::api;
+use libc::c_char;
 use serde_json::{Value, json};
-use std::ffi::{CString, c_char};
+use std::ffi::CString;
 
 /// Version of this interface: the major number times 65536 plus the minor one. The minor number rises when something is
 /// added, the major one when something is removed or changed.
@@ -72,18 +74,18 @@ unsafe fn table(out_json: *mut *mut c_char, make: fn() -> Value) -> ewebrtc_stat
 }
 
 fn sdk_errors() -> Value {
-    let entry = |e: &ewebrtc_wire::SdkError| {
+    let entry = |e: &api::SdkError| {
         json!({"ErrorCode": e.code, "JSObject": e.js_object, "JSMethod": e.js_method, "ErrorMessage": e.message,
             "Cause": e.cause, "Resolution": e.resolution})
     };
-    ewebrtc_wire::sdk_errors().iter().map(entry).collect()
+    api::sdk_errors().iter().map(entry).collect()
 }
 
 fn api_errors() -> Value {
-    let entry = |e: &ewebrtc_wire::ApiError| {
+    let entry = |e: &api::ApiError| {
         json!({"ErrorCode": e.code, "JSObject": e.js_object, "JSMethod": e.js_method, "ErrorMessage": e.message,
             "Cause": e.cause, "Resolution": e.resolution, "MessageId": e.message_id,
             "HttpStatusCode": e.http_status.map(|status| status.to_string())})
     };
-    ewebrtc_wire::api_errors().iter().map(entry).collect()
+    api::api_errors().iter().map(entry).collect()
 }

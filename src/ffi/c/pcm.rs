@@ -5,10 +5,10 @@
 
 use super::guard::{EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_STATE, Fail, ewebrtc_status, give, place, samples, samples_mut};
 use super::phone::{Held, ewebrtc_call, ewebrtc_phone, with_phone};
-use ewebrtc_media::{PcmReader, PcmWriter};
+use crate::api::{PcmReader, PcmWriter};
+use libc::c_char;
 use serde_json::json;
 use std::collections::HashMap;
-use std::ffi::c_char;
 use std::sync::{Arc, PoisonError};
 
 #[derive(Default)]

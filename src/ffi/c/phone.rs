@@ -4,16 +4,15 @@
 
 use super::guard::{
     EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE, EWEBRTC_ERR_TIMEOUT,
-    EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, ewebrtc_status, give, guard, in_callback,
-    optional_text, options, place, set_last, text,
+    EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, ewebrtc_status, give, guard, in_callback, json,
+    optional_text, place, set_last, text,
 };
 use super::pcm::Audio;
 use super::registry::Registry;
 use super::sink::{DropFn, EventFn, Feed, Sink, Waited};
-use crate::api::{Error, Phone, PhoneConfig};
-use ewebrtc_media::transport::AudioCodec;
+use crate::api::{AudioCodec, Error, Phone, PhoneConfig, ice_from_json};
+use libc::{c_char, c_void};
 use serde_json::{Value, json};
-use std::ffi::{c_char, c_void};
 use std::mem::offset_of;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
@@ -60,7 +59,17 @@ pub struct ewebrtc_phone_config {
     pub audio_codecs: *const c_char,
     /// Certificates in PEM that are trusted beside the operating system's.
     pub root_certificates: *const c_char,
+    /// ICE settings as a JSON object: "iceServers" and "iceTransportPolicy" as in a browser's RTCConfiguration, "ipv4" and
+    /// "ipv6" (true or false), "ports" (the first and the last UDP port to take). Default: no servers, every address.
+    pub ice_json: *const c_char,
+    /// Effort of the Opus encoder, 1 to 10. Default 9.
+    pub opus_complexity: u32,
+    /// Must be 0.
+    pub reserved: u32,
 }
+
+/// Size of the struct in the first version of the interface, up to its last member: what a program has at least.
+const FIRST_SIZE: usize = offset_of!(ewebrtc_phone_config, reserved) + size_of::<u32>();
 
 /// A phone and what belongs to it on this side.
 pub(super) struct Held {
@@ -95,7 +104,7 @@ unsafe fn read_config(config: *const ewebrtc_phone_config) -> Result<ewebrtc_pho
     }
     // SAFETY: not null, and at least the first member is there.
     let size = unsafe { (*config).struct_size } as usize;
-    if size < offset_of!(ewebrtc_phone_config, domain) {
+    if size < FIRST_SIZE {
         return Err(Fail(EWEBRTC_ERR_STRUCT_SIZE, "struct_size of ewebrtc_phone_config is too small".into()));
     }
     let known = size_of::<ewebrtc_phone_config>();
@@ -108,13 +117,14 @@ unsafe fn read_config(config: *const ewebrtc_phone_config) -> Result<ewebrtc_pho
     for at in known..size {
         // SAFETY: within the `size` bytes of the contract.
         if unsafe { config.cast::<u8>().add(at).read() } != 0 {
-            return Err(Fail(
-                EWEBRTC_ERR_UNSUPPORTED,
-                "the struct has a member that this version does not know".into(),
-            ));
+            return Err(unknown_member());
         }
     }
     Ok(copy)
+}
+
+fn unknown_member() -> Fail {
+    Fail(EWEBRTC_ERR_UNSUPPORTED, "the struct has a member that this version does not know".into())
 }
 
 fn codecs(text: &str) -> Result<Vec<AudioCodec>, Fail> {
@@ -145,7 +155,7 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
             (out, read_config(config)?)
         };
         // SAFETY: as above, for the texts of the struct.
-        let (gateway, domain, local, remote, codec_names, certificates) = unsafe {
+        let (gateway, domain, local, remote, codec_names, certificates, ice) = unsafe {
             (
                 text(given.gateway, "gateway")?,
                 optional_text(given.domain, "domain")?,
@@ -153,8 +163,12 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
                 optional_text(given.remote_media, "remote_media")?,
                 optional_text(given.audio_codecs, "audio_codecs")?,
                 optional_text(given.root_certificates, "root_certificates")?,
+                json(given.ice_json, "ice_json")?,
             )
         };
+        if given.reserved != 0 {
+            return Err(unknown_member());
+        }
         let mut config = PhoneConfig::new(gateway);
         config.domain = domain;
         config.local_media = local.unwrap_or(config.local_media);
@@ -163,8 +177,14 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
         if let Some(names) = codec_names {
             config.audio_codecs = codecs(&names)?;
         }
+        if !ice.is_null() {
+            config.ice = ice_from_json(&ice)?;
+        }
         if given.pcm_rate != 0 {
             config.pcm_rate = given.pcm_rate;
+        }
+        if given.opus_complexity != 0 {
+            config.opus_complexity = u8::try_from(given.opus_complexity).unwrap_or(u8::MAX);
         }
         let on_event: Option<EventFn> = given.on_event;
         let drop_user: Option<DropFn> = given.drop_user;
@@ -232,24 +252,23 @@ unsafe fn invoke(
 ) -> ewebrtc_status {
     with_phone(phone, |held| {
         // SAFETY: this function's contract.
-        let (out_call, mut out_result) = unsafe { (out_call.as_mut(), out_result.as_mut()) };
+        let (mut out_call, mut out_result) = unsafe { (out_call.as_mut(), out_result.as_mut()) };
+        if let Some(out) = &mut out_call {
+            **out = 0;
+        }
         if let Some(out) = &mut out_result {
             **out = std::ptr::null_mut();
         }
-        let mut call_slot = out_call;
-        if let Some(out) = &mut call_slot {
-            **out = 0;
-        }
         // SAFETY: this function's contract.
         let (method, options, tag) =
-            unsafe { (text(method, "method")?, options(options_json)?, optional_text(tag, "tag")?) };
+            unsafe { (text(method, "method")?, json(options_json, "options_json")?, optional_text(tag, "tag")?) };
         let answer = match call {
             None => held.phone.invoke(&method, options, tag.as_deref()),
             Some(call) => held.phone.invoke_on(call, &method, options, tag.as_deref()),
         };
         let result = match answer {
             Ok(value) => {
-                if let (Some(out), Some(handle)) = (call_slot, value.get("call").and_then(Value::as_u64)) {
+                if let (Some(out), Some(handle)) = (out_call, value.get("call").and_then(Value::as_u64)) {
                     *out = handle;
                 }
                 json!({"value": value})

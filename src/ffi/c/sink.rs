@@ -6,8 +6,9 @@
 
 use super::guard::{as_callback, in_callback};
 use crate::api::Event;
+use libc::{c_char, c_void};
 use std::collections::VecDeque;
-use std::ffi::{CString, c_char, c_void};
+use std::ffi::CString;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
