@@ -21,6 +21,9 @@
 
 #![warn(missing_docs)]
 
+#[cfg(feature = "uniffi")]
+uniffi::setup_scaffolding!();
+
 pub mod api;
 mod audio;
 #[doc(hidden)]

@@ -26,6 +26,8 @@ pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 
 pub use crate::core::io::ErrorObject;
-pub use ewebrtc_media::transport::{AudioCodec, IceConfig};
+pub use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer};
+pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
+pub use ewebrtc_wire::{ApiError, SdkError, api_errors, sdk_errors};
 pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
 pub use ewebrtc_wire::{ApiError, SdkError, api_errors, sdk_errors};

@@ -173,8 +173,7 @@ impl Phone {
     /// # Errors
     /// As [`Phone::invoke`].
     pub async fn invoke_async(&self, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
-        let command = Command { tag: tag.map(str::to_owned), method: method.into(), target: None, options };
-        self.accept(command, None).await
+        self.accept_tagged(method, options, None, tag.map(str::to_owned)).await
     }
 
     /// Asks this phone's gateway for a token of `user`, as [`crate::dev_token`] does. A failure with a code is published as
@@ -212,8 +211,7 @@ impl Phone {
     /// 2211 to 2213 for the destination, 2221 to 2232 for the media, 2241 while not logged in, 2251 and 2252 while there is
     /// another call.
     pub async fn dial(&self, options: DialOptions) -> Result<Call, Error> {
-        let command = Command { tag: None, method: "dial".into(), target: None, options: options.to_json() };
-        let value = self.accept(command, None).await?;
+        let value = self.accept_tagged("dial", options.to_json(), None, None).await?;
         let handle = value.get("call").and_then(Value::as_u64).ok_or(Error::NotFound)?;
         Ok(Call::new(self.clone(), handle))
     }
@@ -339,10 +337,32 @@ impl Phone {
 
     /// Runs a command to its end.
     pub(crate) async fn run(&self, method: &str, options: Value, target: Option<u64>) -> Result<(), Error> {
+        self.run_tagged(method, options, target, None).await.map(drop)
+    }
+
+    /// As [`Phone::run`], with the application's tag; gives the value with which it was accepted.
+    pub(crate) async fn run_tagged(
+        &self,
+        method: &str,
+        options: Value,
+        target: Option<u64>,
+        tag: Option<String>,
+    ) -> Result<Value, Error> {
         let (finished, end) = oneshot::channel();
-        let command = Command { tag: None, method: method.into(), target, options };
-        self.accept(command, Some(finished)).await?;
-        end.await.map_err(|_| Error::Closed)?.map_err(Error::Phone)
+        let value = self.accept(Command { tag, method: method.into(), target, options }, Some(finished)).await?;
+        end.await.map_err(|_| Error::Closed)?.map_err(Error::Phone)?;
+        Ok(value)
+    }
+
+    /// Gives a command, with the application's tag, and waits until it is accepted.
+    pub(crate) async fn accept_tagged(
+        &self,
+        method: &str,
+        options: Value,
+        target: Option<u64>,
+        tag: Option<String>,
+    ) -> Result<Value, Error> {
+        self.accept(Command { tag, method: method.into(), target, options }, None).await
     }
 
     /// State of a live item; `None` when it has ended.

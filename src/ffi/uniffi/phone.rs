@@ -1,0 +1,249 @@
+//! The phone of the typed surface.
+//!
+//! Owns: [`Phone`]. Lives on: any thread; its listener runs on the phone's dispatcher thread. Must not import: `runtime`,
+//! `core`, `signal`.
+
+use super::call::Call;
+use super::error::PhoneError;
+use super::events::EventListener;
+use super::link::{Feed, Link};
+use super::options::{AnswerOptions, DialOptions, LoginOptions, PhoneConfig};
+use super::waits::wait;
+use super::{events, process};
+use crate::api;
+use serde_json::Value;
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+/// A telephone: one user, one session.
+///
+/// Methods that are asynchronous complete when the command finishes: `login` at `session:ready`, `hangup` at the call's end;
+/// `dial` as soon as the call exists. Ending the wait does not end the command. `tag` comes back in the events that the command
+/// causes. When the object goes, the phone closes by itself; `shutdown` first, where foreign code must not be called any more.
+#[derive(uniffi::Object)]
+pub struct Phone {
+    inner: api::Phone,
+    link: Arc<Link>,
+    calls: Mutex<HashMap<u64, Arc<Call>>>,
+    /// Handle of the latest incoming call, 0 for none.
+    incoming: Arc<AtomicU64>,
+}
+
+impl Phone {
+    pub(super) fn link(&self) -> &Link {
+        &self.link
+    }
+
+    async fn run(
+        &self,
+        method: &str,
+        options: Value,
+        call: Option<u64>,
+        tag: Option<String>,
+    ) -> Result<(), PhoneError> {
+        wait(&self.link, self.inner.run_tagged(method, options, call, tag)).await.map(drop)
+    }
+}
+
+/// Options as a JSON object; an empty text stands for none.
+fn options(json: &str) -> Result<Value, PhoneError> {
+    if json.trim().is_empty() {
+        return Ok(Value::Null);
+    }
+    // The error of the parser names line and column and quotes nothing, so that no token gets into a log.
+    match serde_json::from_str(json) {
+        Ok(value @ Value::Object(_)) => Ok(value),
+        Ok(_) => Err(PhoneError::Argument { reason: "options are no JSON object".into() }),
+        Err(error) => Err(PhoneError::Argument { reason: format!("options are no JSON: {error}") }),
+    }
+}
+
+#[uniffi::export]
+impl Phone {
+    /// A phone that is not logged in. No request is sent and no event is delivered yet.
+    ///
+    /// Errors: `Config` says which setting cannot be used, `System` when there are no threads, `Closed` when the process ends.
+    #[uniffi::constructor(default(listener = None))]
+    pub fn new(config: PhoneConfig, listener: Option<Arc<dyn EventListener>>) -> Result<Arc<Self>, PhoneError> {
+        let inner = api::Phone::new(config.into())?;
+        let link = process::link(listener);
+        let incoming = Arc::new(AtomicU64::new(0));
+        let (feed, latest) = (Feed(link.clone()), incoming.clone());
+        inner.on_any(move |event| {
+            if let ("call:incoming", Some(call)) = (event.name(), event.call()) {
+                latest.store(call, Ordering::Release);
+            }
+            feed.0.deliver(|| events::Event::from(event));
+        });
+        let phone = Arc::new(Self { inner, link, calls: Mutex::default(), incoming });
+        process::add(&phone);
+        Ok(phone)
+    }
+
+    /// Gives the Phone method `method` with its options as a JSON object and waits until it is accepted, not until it
+    /// finishes; with `call`, on that call. Answers its value as JSON: that of a getter, `{"call": handle}` of `dial`, else
+    /// `null`.
+    ///
+    /// Errors: `Refused` with the code, `UnknownMethod`, `NotFound`, `Argument`, `Closed`, `Busy`.
+    #[uniffi::method(default(options_json = "", call = None, tag = None))]
+    pub async fn invoke(
+        &self,
+        method: String,
+        options_json: String,
+        call: Option<u64>,
+        tag: Option<String>,
+    ) -> Result<String, PhoneError> {
+        let options = options(&options_json)?;
+        let value = wait(&self.link, self.inner.accept_tagged(&method, options, call, tag)).await?;
+        Ok(value.to_string())
+    }
+
+    /// As `invoke`, and waits until the command has finished.
+    ///
+    /// Errors: as `invoke`, and what the command failed of on the way.
+    #[uniffi::method(default(options_json = "", call = None, tag = None))]
+    pub async fn perform(
+        &self,
+        method: String,
+        options_json: String,
+        call: Option<u64>,
+        tag: Option<String>,
+    ) -> Result<String, PhoneError> {
+        let options = options(&options_json)?;
+        let value = wait(&self.link, self.inner.run_tagged(&method, options, call, tag)).await?;
+        Ok(value.to_string())
+    }
+
+    /// Logs in. Completes at `session:ready`.
+    ///
+    /// Errors: 2002 without a token, 2003 while logged in, 1541 and other codes of the gateway, 0002 without an answer.
+    #[uniffi::method(default(tag = None))]
+    pub async fn login(&self, options: LoginOptions, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("login", api::LoginOptions::from(options).to_json(), None, tag).await
+    }
+
+    /// Ends all calls and the session. Completes at `session:disconnected`.
+    ///
+    /// Errors: 2101 while not logged in.
+    #[uniffi::method(default(tag = None))]
+    pub async fn logout(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("logout", Value::Null, None, tag).await
+    }
+
+    /// Dials. Completes when the call exists, before it is answered.
+    ///
+    /// Errors: 2211 to 2213 for the destination, 2221 to 2232 for the media, 2241 while not logged in, 2251 and 2252 while
+    /// there is another call.
+    #[uniffi::method(default(tag = None))]
+    pub async fn dial(&self, options: DialOptions, tag: Option<String>) -> Result<Arc<Call>, PhoneError> {
+        let options = api::DialOptions::from(options).to_json();
+        let value = wait(&self.link, self.inner.accept_tagged("dial", options, None, tag)).await?;
+        let handle = value.get("call").and_then(Value::as_u64).ok_or(PhoneError::NotFound)?;
+        Ok(self.call(handle))
+    }
+
+    /// Answers the incoming call and gives it. Completes at `call:connected`.
+    ///
+    /// Errors: 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while there is another
+    /// call and no action; `NotFound` when it ended meanwhile.
+    #[uniffi::method(default(tag = None))]
+    pub async fn answer(&self, options: AnswerOptions, tag: Option<String>) -> Result<Arc<Call>, PhoneError> {
+        // Named by its handle, so that the call that is given is the one that was answered.
+        let handle = self.incoming.load(Ordering::Acquire);
+        let target = Some(handle).filter(|handle| self.inner.call(*handle).state().is_some());
+        self.run("answer", api::AnswerOptions::from(options).to_json(), target, tag).await?;
+        target.map(|handle| self.call(handle)).ok_or(PhoneError::NotFound)
+    }
+
+    /// Refuses the incoming call. Completes at `call:rejected`.
+    ///
+    /// Errors: 3001 while not logged in, 3002 while nothing rings.
+    #[uniffi::method(default(tag = None))]
+    pub async fn reject(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("reject", Value::Null, None, tag).await
+    }
+
+    /// Withdraws the outgoing call before it is answered. Completes at `call:canceled`.
+    ///
+    /// Errors: 2901 while not logged in, 2902 while nothing is being dialled.
+    #[uniffi::method(default(tag = None))]
+    pub async fn cancel(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("cancel", Value::Null, None, tag).await
+    }
+
+    /// Ends the call in the foreground. Completes at `call:disconnected`.
+    ///
+    /// Errors: 2401 while not logged in, 2402 without a call.
+    #[uniffi::method(default(tag = None))]
+    pub async fn hangup(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("hangup", Value::Null, None, tag).await
+    }
+
+    /// Sends silence in the call in the foreground.
+    ///
+    /// Errors: 2701 while not logged in, 2702 without a call.
+    #[uniffi::method(default(tag = None))]
+    pub async fn mute(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("mute", Value::Null, None, tag).await
+    }
+
+    /// Sends the source in the call in the foreground again.
+    ///
+    /// Errors: 2801 while not logged in, 2802 without a call.
+    #[uniffi::method(default(tag = None))]
+    pub async fn unmute(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("unmute", Value::Null, None, tag).await
+    }
+
+    /// The call with this handle, as found in events. The same handle gives the same object while the call lives.
+    pub fn call(&self, handle: u64) -> Arc<Call> {
+        let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(call) = calls.get(&handle) {
+            return call.clone();
+        }
+        calls.retain(|_, call| call.lives());
+        let call = Arc::new(Call::new(self.inner.call(handle), self.link.clone()));
+        calls.insert(handle, call.clone());
+        call
+    }
+
+    /// Refuses a name that is not that of an event, as a subscription does: with an `error` event as well.
+    ///
+    /// Errors: 4901 for an empty name, 4902 for an unknown one.
+    pub fn check_event_name(&self, name: String) -> Result<(), PhoneError> {
+        let subscription = self.inner.on(&name, |_| {})?;
+        self.inner.off(subscription);
+        Ok(())
+    }
+
+    /// Tells the phone that the device went offline or came back; events `connectivity:off` and `connectivity:on`.
+    pub fn set_connectivity(&self, online: bool) {
+        self.inner.set_connectivity(online);
+    }
+
+    /// Begins to close the phone and never waits: calls end, the session is deleted, `phone:closed` is the last event.
+    pub fn begin_close(&self) {
+        self.inner.close();
+    }
+
+    /// Waits until the phone is closed and its last event was handled: recordings are complete. Does not close it by itself.
+    pub async fn closed(&self) -> Result<(), PhoneError> {
+        let done = async {
+            self.inner.closed().await;
+            Ok(())
+        };
+        wait(&self.link, done).await
+    }
+
+    /// Closes the phone, waits at most `timeout_ms` milliseconds for its last event, and stops the listener and whatever is
+    /// awaited (it fails with `Closed`): no foreign code is called afterwards. Blocks, but not inside a callback. May be
+    /// called again, and from a finalizer.
+    #[uniffi::method(default(timeout_ms = 0))]
+    pub fn shutdown(&self, timeout_ms: u64) {
+        self.inner.close();
+        self.link.wait_ended(Instant::now() + Duration::from_millis(timeout_ms));
+        self.link.cut();
+    }
+}

@@ -1,0 +1,65 @@
+//! The end of the process: everything that could still call foreign code, found and stopped.
+//!
+//! Owns: the list of links and their phones, the link of the functions that belong to no object. Lives on: any thread. Must
+//! not import: `runtime`, `core`, `signal`.
+
+use super::link::{Link, inside_callback};
+use super::phone::Phone;
+use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
+use std::time::{Duration, Instant};
+
+#[derive(Default)]
+struct Process {
+    ending: bool,
+    links: Vec<Weak<Link>>,
+    phones: Vec<Weak<Phone>>,
+}
+
+static PROCESS: LazyLock<Mutex<Process>> = LazyLock::new(Mutex::default);
+
+fn process() -> MutexGuard<'static, Process> {
+    PROCESS.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+/// A link that ends with the process; it is cut from the beginning when the process is ending.
+pub(super) fn link(listener: Option<Arc<dyn super::events::EventListener>>) -> Arc<Link> {
+    let mut process = process();
+    let link = Arc::new(Link::new(listener, !process.ending));
+    process.links.retain(|link| link.strong_count() > 0);
+    process.links.push(Arc::downgrade(&link));
+    link
+}
+
+/// A phone that is closed with the process.
+pub(super) fn add(phone: &Arc<Phone>) {
+    let mut process = process();
+    process.phones.retain(|phone| phone.strong_count() > 0);
+    process.phones.push(Arc::downgrade(phone));
+}
+
+/// The link of functions that belong to no object.
+pub(super) fn common() -> Arc<Link> {
+    static COMMON: LazyLock<Arc<Link>> = LazyLock::new(|| link(None));
+    COMMON.clone()
+}
+
+/// For the end of the process, once: closes every phone, waits at most `timeout_ms` milliseconds in all until their sessions
+/// are given back and their recordings complete, and stops every callback. Afterwards everything answers `Closed`. Inside a
+/// callback it does not wait.
+#[uniffi::export]
+pub fn end_process(timeout_ms: u64) {
+    let until = Instant::now() + Duration::from_millis(timeout_ms);
+    let (links, phones) = {
+        let mut process = process();
+        process.ending = true;
+        (std::mem::take(&mut process.links), std::mem::take(&mut process.phones))
+    };
+    let phones: Vec<Arc<Phone>> = phones.iter().filter_map(Weak::upgrade).collect();
+    phones.iter().for_each(|phone| phone.begin_close());
+    if !inside_callback() {
+        for phone in &phones {
+            phone.link().wait_ended(until);
+        }
+    }
+    links.iter().filter_map(Weak::upgrade).for_each(|link| link.cut());
+}
