@@ -1,0 +1,276 @@
+"""Calls: what can be done with one, and its program audio.
+
+Owns: `Call`, `CallStats`. Lives on: the phone's event loop; `state`, `stats`, `write`, `read`, `clear` and `queued_ms` may be
+used on any thread and never wait. Must not import: the phone (it is named for type checkers only).
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass, fields
+from typing import TYPE_CHECKING
+
+from . import _native
+from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, answer, translated
+
+if TYPE_CHECKING:
+    from ._events import Event
+    from ._phone import Phone
+
+#: Events that end a call.
+_ENDS = frozenset({"call:disconnected", "call:rejected", "call:canceled"})
+
+#: How often program audio is looked for, in seconds: the library moves it every 10 ms.
+_TICK = 0.01
+
+#: Bytes of a sample.
+_SAMPLE = 2
+
+
+@dataclass(frozen=True, slots=True)
+class CallStats:
+    """Figures of a call's audio. Times are in milliseconds, levels in dB of full scale (root mean square over about 200 ms;
+    -127 is silence)."""
+
+    #: The codec that is sent: `opus`, `PCMU` or `PCMA`; `None` before it is agreed.
+    codec: str | None
+    packets_sent: int
+    packets_received: int
+    packets_lost: int
+    #: Packets that came too late to be played.
+    packets_late: int
+    #: Audio invented in place of packets that were not there in time.
+    concealed_ms: float
+    jitter_ms: float
+    #: How long the packet played last was held back.
+    jitter_delay_ms: float
+    #: `None` while unknown.
+    round_trip_ms: float | None
+    #: Share of our packets that the other side loses, 0 to 1.
+    remote_loss: float
+    #: Level of what is heard.
+    level_in_dbfs: float
+    #: Level of what is sent.
+    level_out_dbfs: float
+
+
+class Call:
+    """A call. Made by `Phone.dial`, `Phone.answer`, and found in events; it may be held after its end.
+
+    Methods that are awaited complete when the command finishes. `tag` comes back in the events that it causes.
+    """
+
+    def __init__(self, phone: Phone, native: _native.Call) -> None:
+        #: The phone it belongs to.
+        self.phone = phone
+        self._native = native
+        #: The handle: never used twice in this process, and the value of `call` in the data of events.
+        self.handle: int = native.handle()
+        self._seen = native.state() is not None
+        self._is_connected = False
+        self._end: Event | None = None
+        self._waiters: list[asyncio.Future[None]] = []
+
+    # ---- what events say -------------------------------------------------------------------------------------------
+
+    def _note(self, event: Event) -> None:
+        """Keeps what an event of this call says. Called on the loop."""
+        self._seen = True
+        if event.name == "call:connected":
+            self._is_connected = True
+        elif event.name in _ENDS:
+            self._end = event
+        else:
+            return
+        self._wake()
+
+    def _wake(self) -> None:
+        waiters, self._waiters = self._waiters, []
+        for waiter in waiters:
+            if not waiter.done():
+                waiter.set_result(None)
+
+    @property
+    def _over(self) -> bool:
+        return self._end is not None
+
+    async def _until(self, met: Callable[[], bool], timeout: float | None) -> None:
+        loop = self.phone._hub.bind()
+        if not self._seen and self.state is None:
+            raise NotFoundError("no live call has this handle")
+        async with asyncio.timeout(timeout):
+            while not met():
+                if self.phone._hub.ended:
+                    raise ClosedError("the phone is closed")
+                waiter = loop.create_future()
+                self._waiters.append(waiter)
+                await waiter
+
+    async def connected(self, timeout: float | None = None) -> None:
+        """Waits until the call is connected, `timeout` seconds at most.
+
+        Raises `CallEndedError` with the event that ended it, `NotFoundError` when there never was such a call,
+        `ClosedError`, `TimeoutError`.
+        """
+        if not self._is_connected and self.state not in (None, "created", "connecting"):
+            self._is_connected = True
+        await self._until(lambda: self._is_connected or self._over, timeout)
+        if self._end is not None:
+            raise CallEndedError(self._end)
+
+    async def ended(self, timeout: float | None = None) -> Event:
+        """Waits until the call has ended, `timeout` seconds at most, and gives the event that ended it.
+
+        Raises `NotFoundError` when there never was such a call, `ClosedError`, `TimeoutError`.
+        """
+        await self._until(lambda: self._over, timeout)
+        assert self._end is not None
+        return self._end
+
+    @property
+    def state(self) -> str | None:
+        """State, such as `connecting` or `connected`; `None` when the call has ended."""
+        return self._native.state()
+
+    # ---- commands --------------------------------------------------------------------------------------------------
+
+    async def hangup(self, *, tag: str | None = None) -> None:
+        """Ends the call as its state demands: cancels, rejects or hangs up. Completes with the call's end.
+
+        Raises `NotFoundError` when it has ended already; `PhoneError` with codes of hangup, cancel, reject.
+        """
+        self.phone._hub.bind()
+        await answer(self._native.hangup(tag))
+
+    async def mute(self, *, tag: str | None = None) -> None:
+        """Sends silence from now on.
+
+        Raises `NotFoundError`; `PhoneError` 2702 before the call is connected.
+        """
+        self.phone._hub.bind()
+        await answer(self._native.mute(tag))
+
+    async def unmute(self, *, tag: str | None = None) -> None:
+        """Sends the source again.
+
+        Raises `NotFoundError`; `PhoneError` 2802 before the call is connected.
+        """
+        self.phone._hub.bind()
+        await answer(self._native.unmute(tag))
+
+    def stats(self) -> CallStats | None:
+        """Figures of the call's audio; `None` before it has media and after its end."""
+        stats = self._native.stats()
+        return None if stats is None else CallStats(**{f.name: getattr(stats, f.name) for f in fields(CallStats)})
+
+    # ---- program audio: 16-bit little-endian mono samples at the phone's pcm_rate ----------------------------------
+
+    def write(self, samples: bytes | bytearray | memoryview) -> int:
+        """Appends audio to what a call with `local_media="pcm"` sends, and says how many bytes fitted: about 30 seconds wait
+        at most. When nothing waits silence is sent.
+
+        Raises `ArgumentError` for half a sample, `NoAudioError`, `NotFoundError` when the call has ended.
+        """
+        with translated():
+            return self._native.pcm_write(bytes(samples))
+
+    def read(self, most: int | None = None) -> bytes:
+        """Takes audio that was heard in a call with `remote_media="pcm"`, at most `most` bytes of it; empty when none is there.
+        About 30 seconds are kept, then the oldest are dropped. What came before the end may be read after it.
+
+        Raises `ArgumentError` for a negative number, `NoAudioError`, `NotFoundError` when the call never had audio.
+        """
+        if most is not None and most < 0:
+            raise ArgumentError("a number of bytes is not negative")
+        with translated():
+            return self._native.pcm_read(self._native.pcm_available() if most is None else most)
+
+    def clear(self) -> None:
+        """Drops what was written and not sent yet, as when the other party begins to talk.
+
+        Raises `NoAudioError`, `NotFoundError` when the call has ended.
+        """
+        with translated():
+            self._native.pcm_clear()
+
+    @property
+    def queued_ms(self) -> int:
+        """How much was written and not sent yet, in milliseconds, rounded up.
+
+        Raises as `clear`.
+        """
+        with translated():
+            return self._native.pcm_queued_ms()
+
+    @property
+    def dropped(self) -> int:
+        """How many bytes were dropped so far because nobody read them in time.
+
+        Raises as `read`.
+        """
+        with translated():
+            return self._native.pcm_dropped()
+
+    async def send(self, samples: bytes | bytearray | memoryview) -> None:
+        """Writes all of it, waiting for room. It returns when all is in the queue, see `drain`.
+
+        Raises `CallEndedError` when the call ends meanwhile, and as `write`.
+        """
+        self.phone._hub.bind()
+        rest = memoryview(samples).cast("B")
+        while True:
+            rest = rest[self._living(lambda: self.write(rest)) :]
+            if not rest:
+                return
+            await asyncio.sleep(_TICK)
+
+    async def drain(self) -> None:
+        """Waits until all that was written has been sent.
+
+        Raises `CallEndedError` when the call ends meanwhile, and as `clear`.
+        """
+        self.phone._hub.bind()
+        while queued := self._living(lambda: self.queued_ms):
+            await asyncio.sleep(max(_TICK, queued / 2000))
+
+    def _living(self, step: Callable[[], int]) -> int:
+        try:
+            return step()
+        except NotFoundError:
+            if self._end is not None:
+                raise CallEndedError(self._end) from None
+            raise
+
+    async def receive(self, size: int) -> bytes:
+        """Reads `size` bytes, waiting for them. Fewer are the last ones before the call's end, none is its end.
+
+        Raises `ArgumentError` when `size` is no whole number of samples, and as `read`.
+        """
+        if size <= 0 or size % _SAMPLE:
+            raise ArgumentError("size is a number of whole samples of two bytes")
+        self.phone._hub.bind()
+        parts: list[bytes] = []
+        while size:
+            # In this order: nothing comes any more once the state is gone.
+            over = self.state is None
+            part = self.read(size)
+            parts.append(part)
+            size -= len(part)
+            if size and over and not part:
+                break
+            if size and not part:
+                await asyncio.sleep(_TICK)
+        return b"".join(parts)
+
+    async def listen(self, ms: int = 20) -> AsyncIterator[bytes]:
+        """What is heard, in pieces of `ms` milliseconds, until the call ends.
+
+        Raises as `receive`.
+        """
+        size = self.phone.pcm_rate * ms // 1000 * _SAMPLE
+        while part := await self.receive(size):
+            yield part
+
+    def __repr__(self) -> str:
+        return f"<Call {self.handle} {self.state or 'ended'}>"

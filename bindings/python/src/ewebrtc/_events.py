@@ -1,0 +1,209 @@
+"""Events, and the two ways to follow them: streams and handlers.
+
+Owns: `Event`, `Events`, `Subscription`. Lives on: the phone's event loop. Must not import: the phone (it is named for type
+checkers only).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+import json
+from collections import deque
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from . import _native
+from ._errors import ErrorFields, PhoneError
+
+if TYPE_CHECKING:
+    from ._call import Call
+    from ._hub import Hub
+    from ._phone import Phone
+
+#: What `Phone.on` takes: a function, or one that returns something to await.
+Handler = Callable[["Event"], object]
+
+#: Events that may wait in one stream or for one handler. A call makes about a dozen.
+WAITING = 4096
+
+
+class Event:
+    """A fact that has happened. Documented properties are in `data`, with the names of the Phone API."""
+
+    __slots__ = ("_data", "_json", "call", "conference", "name", "seq", "tag", "timestamp")
+
+    def __init__(self, event: _native.Event, call: Call | None) -> None:
+        #: Name, such as `call:connected`.
+        self.name: str = event.name
+        #: Number within the phone, rising by one without holes, from 1.
+        self.seq: int = event.seq
+        #: When it happened: RFC 3339 with milliseconds, UTC.
+        self.timestamp: str = event.timestamp
+        #: The call it is about.
+        self.call: Call | None = call
+        #: Handle of the conference it is about.
+        self.conference: int | None = event.conference
+        #: Tag of the command that caused it.
+        self.tag: str | None = event.tag
+        self._json: str = event.json
+        self._data: dict[str, Any] | None = None
+
+    @property
+    def data(self) -> dict[str, Any]:
+        """All of it: `event`, `seq`, `timestamp`, where it applies `call` (the handle) and `tag`, and its own properties."""
+        if self._data is None:
+            data: dict[str, Any] = json.loads(self._json)
+            self._data = data
+        return self._data
+
+    def get(self, name: str, default: Any = None) -> Any:
+        """A property by its documented name, such as `mediaType`."""
+        return self.data.get(name, default)
+
+    def text(self, name: str) -> str | None:
+        """A property that is a text; `None` when there is none."""
+        value = self.data.get(name)
+        return value if isinstance(value, str) else None
+
+    @property
+    def when(self) -> datetime:
+        """`timestamp` as a time with zone."""
+        return datetime.fromisoformat(self.timestamp)
+
+    @property
+    def peer_from(self) -> str | None:
+        """Property `from`: the address of the caller, of incoming calls."""
+        return self.text("from")
+
+    @property
+    def peer_to(self) -> str | None:
+        """Property `to`: the address that was called, of outgoing calls."""
+        return self.text("to")
+
+    @property
+    def media_type(self) -> str | None:
+        """Property `mediaType`: `audio` or `video`."""
+        return self.text("mediaType")
+
+    @property
+    def old_state(self) -> str | None:
+        """Property `oldState`, of `call:state-changed`."""
+        return self.text("oldState")
+
+    @property
+    def new_state(self) -> str | None:
+        """Property `newState`, of `call:state-changed`."""
+        return self.text("newState")
+
+    @property
+    def reason(self) -> str | None:
+        """Property `message`: what the other side or the gateway said."""
+        return self.text("message")
+
+    @property
+    def error(self) -> PhoneError | None:
+        """The error of an `error` event, or the one with which a command finished."""
+        inner = self.data.get("error")
+        found = ErrorFields.from_dict(inner if isinstance(inner, dict) else self.data)
+        return PhoneError(found) if found else None
+
+    def __repr__(self) -> str:
+        return f"<Event {self.seq} {self.name}>"
+
+
+class Events:
+    """The events of a phone from the moment this was made, in order: an asynchronous iterator that ends after
+    `phone:closed`. Several are independent of each other. At most 4096 events wait in one; of a reader that is further
+    behind the newest are left out and counted in `missed`.
+
+    Made by `Phone.events`.
+    """
+
+    def __init__(self, phone: Phone, names: frozenset[str], ended: bool) -> None:
+        # A stream keeps its phone alive.
+        self._phone = phone
+        self._names = names
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        #: How many events were left out because nobody read them for so long.
+        self.missed = 0
+        if ended:
+            self._end()
+
+    def _put(self, event: Event) -> None:
+        if self._names and event.name not in self._names:
+            return
+        if self._queue.qsize() >= WAITING:
+            self.missed += 1
+        else:
+            self._queue.put_nowait(event)
+
+    def _end(self) -> None:
+        self._queue.put_nowait(None)
+
+    def __aiter__(self) -> Events:
+        return self
+
+    async def __anext__(self) -> Event:
+        event = await self._queue.get()
+        if event is None:
+            self._end()
+            raise StopAsyncIteration
+        return event
+
+
+class Subscription:
+    """A handler that `Phone.on` registered. Its events come one at a time and in order: the next one when what the handler
+    returned was awaited. At most 4096 wait for a handler; of one that is further behind the newest are left out and counted in
+    `missed`.
+    """
+
+    def __init__(self, hub: Hub, name: str | None, handler: Handler) -> None:
+        self._hub = hub
+        self._name = name
+        self._handler = handler
+        self._waiting: deque[Event] = deque()
+        self._busy = False
+        #: How many events were left out because the handler did not return for so long.
+        self.missed = 0
+
+    def off(self) -> bool:
+        """Removes the handler; it is not called for events whose delivery has not begun. `False`: it was removed before."""
+        self._waiting.clear()
+        return self._hub.remove(self)
+
+    def _put(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
+        if self._name is not None and event.name != self._name:
+            return
+        if not self._busy:
+            self._call(event, loop)
+        elif len(self._waiting) >= WAITING:
+            self.missed += 1
+        else:
+            self._waiting.append(event)
+
+    def _call(self, event: Event, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            result = self._handler(event)
+        except Exception as error:
+            self._report(error, event, loop)
+            return
+        if inspect.isawaitable(result):
+            self._busy = True
+            self._hub.start(self._finish(result, event, loop))
+
+    async def _finish(self, result: Awaitable[object], event: Event, loop: asyncio.AbstractEventLoop) -> None:
+        try:
+            try:
+                await result
+            except Exception as error:
+                self._report(error, event, loop)
+        finally:
+            self._busy = False
+        while self._waiting and not self._busy:
+            self._call(self._waiting.popleft(), loop)
+
+    def _report(self, error: Exception, event: Event, loop: asyncio.AbstractEventLoop) -> None:
+        text = f"a handler of {event.name} raised {type(error).__name__}"
+        loop.call_exception_handler({"message": text, "exception": error, "handler": self._handler})

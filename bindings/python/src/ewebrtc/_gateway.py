@@ -1,0 +1,86 @@
+"""The gateway in the same process, and tokens from gateways in development mode.
+
+Owns: `Gateway`, `DevToken`. Lives on: any thread; starting and stopping block for a moment. Must not import: the phone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+
+from . import _native, _process
+from ._errors import answer, translated
+
+
+@dataclass(frozen=True, slots=True)
+class DevToken:
+    """What a gateway in development mode gives for a name. `Phone.login` takes it as it is."""
+
+    #: The token itself; not shown when the object is printed.
+    access_token: str = field(repr=False)
+    #: Seconds until it ends.
+    expires_in: int
+    #: Kind of the user: an account id or a virtual number.
+    kind: str
+    #: Address under which others reach the user.
+    address: str
+
+    @classmethod
+    def _of(cls, token: _native.DevToken) -> DevToken:
+        return cls(token.access_token, token.expires_in, token.kind, token.address)
+
+
+class Gateway:
+    """A gateway in this process, in development mode: every name may log in. It listens when the constructor returns, on a
+    free port of 127.0.0.1 unless `listen` (`"address:port"`) says otherwise. `domain` is that of the accounts.
+
+    Use it in a `with` or `async with` block, or call `stop`. It ends with the process.
+
+    Raises `SystemRefusedError` when the address cannot be listened on.
+    """
+
+    def __init__(self, listen: str | None = None, *, domain: str | None = None) -> None:
+        _process.check()
+        with translated():
+            self._native = _native.Gateway(listen, domain)
+        #: Address for `Phone`.
+        self.url: str = self._native.url()
+
+    async def dev_token(self, user: str) -> DevToken:
+        """A token for this user, who exists from then on: a name is an account id, 10 or 11 digits are a number.
+
+        Raises `PhoneError` with the gateway's code when it does not accept the name, 0002 when it has stopped.
+        """
+        return DevToken._of(await answer(self._native.dev_token(user)))
+
+    def stop(self) -> None:
+        """Ends every session and stops listening. Blocks until the port is free again, five seconds at most."""
+        self._native.stop()
+
+    def __enter__(self) -> Gateway:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    async def __aenter__(self) -> Gateway:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await asyncio.to_thread(self.stop)
+
+
+async def dev_token(gateway: str, user: str, *, root_certificates: Sequence[str] = ()) -> DevToken:
+    """A token for this user from the gateway at this address, as `Gateway.dev_token`. `root_certificates` (PEM) are trusted
+    beside the operating system's.
+
+    Raises `ConfigError` for an unusable address, `SystemRefusedError` when the gateway is not in development mode,
+    `PhoneError` as `Gateway.dev_token`.
+    """
+    return DevToken._of(await answer(_native.dev_token(gateway, user, list(root_certificates))))

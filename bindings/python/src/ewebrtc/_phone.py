@@ -1,0 +1,423 @@
+"""The phone.
+
+Owns: `Phone`, `IceServer`, `CallInfo`. Lives on: one asyncio event loop, the one on which it is first used. Must not import:
+anything but this package.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import logging
+import os
+import weakref
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Literal
+
+from . import _native, _process
+from ._call import Call
+from ._errors import ClosedError, ConfigError, answer, translated
+from ._events import Event, Events, Handler, Subscription
+from ._gateway import DevToken, Gateway
+from ._hub import Hub, Listener
+
+_log = logging.getLogger("ewebrtc")
+
+#: A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`), or the path of a WAV file.
+Media = str | os.PathLike[str]
+
+#: Names of audio codecs.
+Codec = Literal["opus", "pcmu", "pcma"]
+
+
+@dataclass(frozen=True, slots=True)
+class IceServer:
+    """A STUN or TURN server with one account."""
+
+    #: `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:host[:port][?transport=tcp]`.
+    urls: Sequence[str]
+    #: User name for TURN.
+    username: str = ""
+    #: Password for TURN; not shown when the object is printed.
+    credential: str = field(default="", repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class CallInfo:
+    """An entry of `Phone.get_calls`."""
+
+    #: Ordinal among the live calls.
+    index: int
+    #: State, such as `connected`.
+    state: str
+    #: `call` or `conference`.
+    breed: str
+    #: `Outgoing` or `Incoming`.
+    kind: str
+    #: The other party.
+    peer: str
+    #: True for the one the user talks on.
+    foreground: bool
+
+
+def _media(media: Media | None) -> str | None:
+    return f"wav:{os.fspath(media)}" if isinstance(media, os.PathLike) else media
+
+
+class Phone:
+    """A telephone: one user, one session.
+
+        async with ewebrtc.Phone(gateway.url) as phone:
+            await phone.login(token)
+
+    The end of the block closes it: calls end, the session is given back, recordings are complete. It belongs to the event
+    loop on which it is first used, `LoopError` otherwise. Methods that are awaited complete when the command finishes, `dial`
+    as soon as the call exists; cancelling the task that waits does not end the command. `tag` comes back in the events that
+    a command causes.
+
+    gateway: its address, `http://host:port` or `https://host`, or a `Gateway`. domain: appended to names and short numbers;
+    default: that of one's own address as the gateway names it. local_media, remote_media: where the audio of calls comes
+    from and goes to that say nothing else. pcm_rate: samples per second of program audio, 8000 to 48000. ice_servers: STUN
+    and TURN servers. relay_only: only paths through TURN, so that one's own addresses stay hidden. ipv4, ipv6, loopback:
+    which addresses are offered (loopback always when the gateway is there). ports: first and last UDP port for media.
+    gather_ms: a description goes out this long after the search for addresses began; default 500. connect_ms: a connection
+    that is not up by then fails; default 15000. audio_codecs: in order of preference. opus_complexity: effort of the
+    encoder, 0 to 10. root_certificates: texts in PEM, trusted beside the operating system's.
+
+    Raises `ConfigError` for a setting that cannot be used, `SystemRefusedError` when there are no threads.
+    """
+
+    def __init__(
+        self,
+        gateway: str | Gateway,
+        *,
+        domain: str | None = None,
+        local_media: Media = "silence",
+        remote_media: Media = "discard",
+        pcm_rate: int = 48_000,
+        ice_servers: Iterable[IceServer] = (),
+        relay_only: bool = False,
+        ipv4: bool = True,
+        ipv6: bool = True,
+        loopback: bool = False,
+        ports: tuple[int, int] | None = None,
+        gather_ms: int | None = None,
+        connect_ms: int | None = None,
+        audio_codecs: Sequence[Codec] = ("opus", "pcmu", "pcma"),
+        opus_complexity: int | None = None,
+        root_certificates: Sequence[str] = (),
+    ) -> None:
+        _process.check()
+        #: Samples per second of program audio.
+        self.pcm_rate = pcm_rate
+        try:
+            codecs = [_native.AudioCodec[name.upper()] for name in audio_codecs]
+        except KeyError as error:
+            raise ConfigError(f"audio_codecs names an unknown codec: {error}") from None
+        servers = [
+            _native.IceServer(urls=list(s.urls), username=s.username, credential=s.credential) for s in ice_servers
+        ]
+        config = _native.PhoneConfig(
+            gateway=gateway.url if isinstance(gateway, Gateway) else gateway,
+            domain=domain,
+            local_media=_media(local_media),
+            remote_media=_media(remote_media),
+            pcm_rate=pcm_rate,
+            ice_servers=servers,
+            relay_only=relay_only,
+            ipv4=ipv4,
+            ipv6=ipv6,
+            loopback=loopback,
+            ports=None if ports is None else _native.PortRange(first=ports[0], last=ports[1]),
+            gather_ms=gather_ms,
+            connect_ms=connect_ms,
+            audio_codecs=codecs,
+            opus_complexity=opus_complexity,
+            root_certificates=list(root_certificates),
+        )
+        self._hub = Hub()
+        with translated():
+            self._native = _native.Phone(config, Listener(self._hub))
+        self._hub.make_call = self._make_call
+        # A phone that nobody holds any more must not go on calling into Python. What is left at exit is `_process`'s.
+        self._finalizer = weakref.finalize(self, _process.shut_down, self._native)
+        self._finalizer.atexit = False
+
+    def _make_call(self, handle: int) -> Call:
+        return Call(self, self._native.call(handle))
+
+    # ---- events ----------------------------------------------------------------------------------------------------
+
+    def _names(self, names: Iterable[str]) -> frozenset[str]:
+        given = frozenset(names)
+        for name in given:
+            with translated():
+                self._native.check_event_name(name)
+        return given
+
+    def events(self, *names: str) -> Events:
+        """The events from now on, or those of these names, as an asynchronous iterator that ends after `phone:closed`.
+        Make it before `login` to miss nothing. Must be called on the phone's event loop.
+
+        Raises `PhoneError` 4901 for an empty name, 4902 for an unknown one.
+        """
+        self._hub.bind()
+        stream = Events(self, self._names(names), self._hub.ended)
+        self._hub.add_stream(stream)
+        return stream
+
+    async def wait_for(self, *names: str, timeout: float | None = None) -> Event:
+        """The next event of one of these names, from now on; `timeout` is in seconds.
+
+        Raises `TimeoutError`; `ClosedError` when the phone closes; `PhoneError` 4901, 4902.
+        """
+        events = self.events(*names)
+        async with asyncio.timeout(timeout):
+            async for event in events:
+                return event
+        raise ClosedError("the phone is closed")
+
+    def on(self, name: str, handler: Handler) -> Subscription:
+        """Calls `handler` with every event of this name, on the phone's event loop, one at a time and in order. It may be a
+        function or return something to await (`async def`); the next event of this handler waits until that is done. An
+        exception goes to the loop's exception handler.
+
+        Raises `PhoneError` 4901 for an empty name, 4902 for an unknown one.
+        """
+        with translated():
+            self._native.check_event_name(name)
+        return self._subscribe(name, handler)
+
+    def on_any(self, handler: Handler) -> Subscription:
+        """Calls `handler` with every event, as `on` does with those of one name."""
+        return self._subscribe(None, handler)
+
+    def _subscribe(self, name: str | None, handler: Handler) -> Subscription:
+        if not callable(handler):
+            raise TypeError("a handler is a function")
+        subscription = Subscription(self._hub, name, handler)
+        self._hub.add(subscription)
+        return subscription
+
+    @property
+    def missed(self) -> int:
+        """How many events were lost because the event loop did not turn for so long (65536 wait)."""
+        return self._hub.missed
+
+    # ---- commands --------------------------------------------------------------------------------------------------
+
+    async def login(
+        self, token: str | DevToken, *, user_id: str | None = None, e911_id: str | None = None, tag: str | None = None
+    ) -> None:
+        """Logs in. Completes at `session:ready`. user_id: bind the token to this user before. e911_id: emergency address,
+        needed by numbers, forbidden for account ids.
+
+        Raises `PhoneError` 2002 without a token, 2003 while logged in, 1541 and other codes of the gateway, 0002 without an
+        answer.
+        """
+        self._hub.bind()
+        text = token.access_token if isinstance(token, DevToken) else token
+        options = _native.LoginOptions(token=text, user_id=user_id, e911_id=e911_id)
+        await answer(self._native.login(options, tag))
+
+    async def logout(self, *, tag: str | None = None) -> None:
+        """Ends all calls and the session. Completes at `session:disconnected`.
+
+        Raises `PhoneError` 2101 while not logged in.
+        """
+        self._hub.bind()
+        await answer(self._native.logout(tag))
+
+    async def dial(
+        self,
+        destination: str,
+        *,
+        media_type: str | None = None,
+        local_media: Media | None = None,
+        remote_media: Media | None = None,
+        tag: str | None = None,
+    ) -> Call:
+        """Dials a name, `user@domain` or number. Completes when the call exists, before it is answered: see
+        `Call.connected`. Media that is not named is that of the call before, at first the phone's.
+
+        Raises `PhoneError` 2211 to 2213 for the destination, 2221 to 2232 for the media, 2241 while not logged in, 2251 and
+        2252 while there is another call.
+        """
+        self._hub.bind()
+        options = _native.DialOptions(
+            destination=destination,
+            media_type=media_type,
+            local_media=_media(local_media),
+            remote_media=_media(remote_media),
+        )
+        call = await answer(self._native.dial(options, tag))
+        return self._hub.call(call.handle())
+
+    async def answer(
+        self,
+        *,
+        local_media: Media | None = None,
+        remote_media: Media | None = None,
+        action: str | None = None,
+        tag: str | None = None,
+    ) -> Call:
+        """Answers the incoming call and gives it. Completes at `call:connected`. action: what to do with the call in the
+        foreground, `end`.
+
+        Raises `PhoneError` 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while there
+        is another call and no action; `NotFoundError` when it ended meanwhile.
+        """
+        self._hub.bind()
+        options = _native.AnswerOptions(
+            local_media=_media(local_media), remote_media=_media(remote_media), action=action
+        )
+        call = await answer(self._native.answer(options, tag))
+        return self._hub.call(call.handle())
+
+    async def reject(self, *, tag: str | None = None) -> None:
+        """Refuses the incoming call. Completes at `call:rejected`.
+
+        Raises `PhoneError` 3001 while not logged in, 3002 while nothing rings.
+        """
+        self._hub.bind()
+        await answer(self._native.reject(tag))
+
+    async def cancel(self, *, tag: str | None = None) -> None:
+        """Withdraws the outgoing call before it is answered. Completes at `call:canceled`.
+
+        Raises `PhoneError` 2901 while not logged in, 2902 while nothing is being dialled.
+        """
+        self._hub.bind()
+        await answer(self._native.cancel(tag))
+
+    async def hangup(self, *, tag: str | None = None) -> None:
+        """Ends the call in the foreground. Completes at `call:disconnected`.
+
+        Raises `PhoneError` 2401 while not logged in, 2402 without a call.
+        """
+        self._hub.bind()
+        await answer(self._native.hangup(tag))
+
+    async def mute(self, *, tag: str | None = None) -> None:
+        """Sends silence in the call in the foreground.
+
+        Raises `PhoneError` 2701 while not logged in, 2702 without a call.
+        """
+        self._hub.bind()
+        await answer(self._native.mute(tag))
+
+    async def unmute(self, *, tag: str | None = None) -> None:
+        """Sends the source in the call in the foreground again.
+
+        Raises `PhoneError` 2801 while not logged in, 2802 without a call.
+        """
+        self._hub.bind()
+        await answer(self._native.unmute(tag))
+
+    async def associate_e911_id(self, e911_id: str, *, tag: str | None = None) -> None:
+        """Changes the emergency address of the session. Completes at `address-updated`.
+
+        Raises `PhoneError` 2052 for an empty id, 2053 while not logged in, 1019 when the gateway does not know it.
+        """
+        await self.perform("associateE911Id", {"e911Id": e911_id}, tag=tag)
+
+    async def get_calls(self) -> list[CallInfo]:
+        """The established calls, in order of establishment. Raises `ClosedError`."""
+        entries = await self.invoke("getCalls")
+        return [
+            CallInfo(e["index"], e["state"], e["breed"], e["type"], e.get("peer", ""), e.get("foreground", False))
+            for e in entries
+        ]
+
+    async def get_media_type(self) -> str | None:
+        """Media type of the call in the foreground; `None` without one. Raises `ClosedError`."""
+        value = await self.invoke("getMediaType")
+        return value if isinstance(value, str) else None
+
+    async def is_call_in_progress(self) -> bool:
+        """Whether there is an established call in the foreground. Raises `ClosedError`."""
+        return await self.invoke("isCallInProgress") is True
+
+    async def get_version(self) -> str:
+        """Version of the library. Raises `ClosedError`."""
+        return str(await self.invoke("getVersion"))
+
+    async def invoke(
+        self,
+        method: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        call: Call | None = None,
+        tag: str | None = None,
+    ) -> Any:
+        """Gives any Phone method by its documented name, with its options by theirs, and waits until it is accepted, not
+        until it finishes. With `call`, on that call. Gives its value: that of a getter, `{"call": handle}` of `dial`, else
+        `None`.
+
+        Raises `UnknownMethodError`, `PhoneError` with the code, `NotFoundError`, `BusyError`, `ClosedError`.
+        """
+        self._hub.bind()
+        text = json.dumps(options) if options is not None else ""
+        return json.loads(await answer(self._native.invoke(method, text, call.handle if call else None, tag)))
+
+    async def perform(
+        self,
+        method: str,
+        options: Mapping[str, Any] | None = None,
+        *,
+        call: Call | None = None,
+        tag: str | None = None,
+    ) -> Any:
+        """As `invoke`, and waits until the command has finished.
+
+        Raises as `invoke`, and what the command failed of on the way.
+        """
+        self._hub.bind()
+        text = json.dumps(options) if options is not None else ""
+        return json.loads(await answer(self._native.perform(method, text, call.handle if call else None, tag)))
+
+    def call(self, handle: int) -> Call:
+        """The call with this handle. It is not checked whether it lives."""
+        return self._hub.call(handle)
+
+    def set_connectivity(self, online: bool) -> None:
+        """Tells the phone that the device went offline or came back; events `connectivity:off` and `connectivity:on`."""
+        self._native.set_connectivity(online)
+
+    # ---- the end ---------------------------------------------------------------------------------------------------
+
+    def begin_close(self) -> None:
+        """Begins to close the phone and never waits: calls end, the session is given back, `phone:closed` is the last
+        event."""
+        self._native.begin_close()
+
+    async def close(self, timeout: float = 10.0) -> None:
+        """Closes the phone and waits, `timeout` seconds at most, for its last event and for the handlers (except the one that
+        calls this; those that are late are cancelled). Afterwards nothing is called any more, recordings are complete, and
+        every method raises `ClosedError`. Closing twice does nothing more.
+        """
+        loop = self._hub.bind()
+        if not self._finalizer.alive:
+            return
+        until = loop.time() + timeout
+        try:
+            self._native.begin_close()
+            try:
+                async with asyncio.timeout_at(until):
+                    await answer(self._native.closed())
+            except TimeoutError:
+                _log.warning("a phone was not closed within %s s", timeout)
+            await self._hub.finish(max(0.1, until - loop.time()))
+        finally:
+            self._finalizer()
+
+    async def __aenter__(self) -> Phone:
+        self._hub.bind()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.close()

@@ -1,0 +1,129 @@
+"""Whole calls: set-up, audio, every way to end."""
+
+from __future__ import annotations
+
+import asyncio
+from pathlib import Path
+
+import ewebrtc
+import pytest
+
+from .support import PATIENCE, heard, logged_in, recording, soon, strength, tone, until, write_wav
+
+
+async def test_a_whole_call_with_audio_both_ways(gateway: ewebrtc.Gateway, tmp_path: Path) -> None:
+    async with (
+        logged_in(gateway, "alice", local_media="tone:440", remote_media="pcm", pcm_rate=16_000) as alice,
+        logged_in(gateway, "bob", local_media="tone:1000", remote_media=tmp_path / "bob.wav") as bob,
+    ):
+        at_alice, at_bob = alice.events(), bob.events()
+        call = await soon(alice.dial("bob"))
+        incoming = await until(at_bob, "call:incoming")
+        assert incoming.peer_from is not None and "alice" in incoming.peer_from
+        assert incoming.media_type == "audio"
+        answered = await soon(bob.answer())
+        assert answered is incoming.call and answered.state == "connected"
+        await call.connected(PATIENCE)
+        await heard(call, 1000)
+
+        stats = call.stats()
+        assert stats is not None and stats.codec == "opus" and stats.packets_received > 0
+        (info,) = await soon(alice.get_calls())
+        assert (info.state, info.kind, info.foreground) == ("connected", "Outgoing", True)
+        assert await soon(alice.is_call_in_progress()) and await soon(alice.get_media_type()) == "audio"
+
+        await soon(call.hangup())
+        ended = await call.ended(PATIENCE)
+        assert ended.name == "call:disconnected" and ended.call is call
+        assert call.state is None and call.stats() is None
+        await answered.ended(PATIENCE)
+        with pytest.raises(ewebrtc.NotFoundError):
+            await soon(call.hangup())
+
+        names = [event.name for event in [await soon(anext(at_alice)) for _ in range(6)]]
+        assert names[0] == "dialing" and "call:connected" in names
+    pcm, rate = recording(tmp_path / "bob.wav")
+    assert strength(pcm[: len(pcm) // 2], 440, rate) > 0.8
+
+
+async def test_the_echo_plays_a_file_back(gateway: ewebrtc.Gateway, tmp_path: Path) -> None:
+    write_wav(tmp_path / "say.wav", tone(700, 2_000, 8_000), 8_000)
+    async with logged_in(gateway, "alice", local_media=tmp_path / "say.wav", remote_media=tmp_path / "back.wav") as phone:
+        events = phone.events("media:established")
+        call = await soon(phone.dial("echo"))
+        await call.connected(PATIENCE)
+        assert (await until(events, "media:established")).call is call
+        await asyncio.sleep(1.5)
+    pcm, rate = recording(tmp_path / "back.wav")
+    assert strength(pcm, 700, rate) > 0.8
+
+
+async def test_muted_is_silence(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice", local_media="tone:500", remote_media="pcm", pcm_rate=8_000) as phone:
+        call = await soon(phone.dial("echo"))
+        await call.connected(PATIENCE)
+        await heard(call, 500)
+        await soon(call.mute())
+        async with asyncio.timeout(PATIENCE):
+            async for part in call.listen(200):
+                if not any(part):
+                    break
+        await soon(call.unmute())
+        await heard(call, 500)
+        await soon(phone.mute(tag="m"))
+        await soon(phone.unmute())
+
+
+async def test_rejected(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as alice, logged_in(gateway, "bob") as bob:
+        incoming = bob.events("call:incoming")
+        call = await soon(alice.dial("bob"))
+        await until(incoming, "call:incoming")
+        waiting = asyncio.create_task(call.connected(PATIENCE))
+        await soon(bob.reject())
+        with pytest.raises(ewebrtc.CallEndedError) as caught:
+            await soon(waiting)
+        assert caught.value.event.call is call and caught.value.event.name in str(caught.value)
+        # Who asks later finds out the same.
+        with pytest.raises(ewebrtc.CallEndedError):
+            await call.connected(PATIENCE)
+
+
+async def test_cancelled_by_its_handle_and_by_the_phone(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as alice, logged_in(gateway, "bob") as bob:
+        incoming = bob.events("call:incoming")
+        call = await soon(alice.dial("bob"))
+        event = await until(incoming, "call:incoming")
+        await soon(call.hangup())
+        assert (await call.ended(PATIENCE)).name == "call:canceled"
+        assert event.call is not None
+        await event.call.ended(PATIENCE)
+        await soon(alice.dial("bob"))
+        await until(incoming, "call:incoming")
+        await soon(alice.cancel())
+
+
+async def test_nobody_there(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as alice:
+        call = await soon(alice.dial("nobody"))
+        with pytest.raises(ewebrtc.CallEndedError):
+            await call.connected(PATIENCE)
+
+
+async def test_several_phones_at_once(gateway: ewebrtc.Gateway) -> None:
+    async def one(number: int) -> None:
+        async with logged_in(gateway, f"user{number}", local_media="tone:600", remote_media="pcm", pcm_rate=8_000) as phone:
+            call = await soon(phone.dial("echo"))
+            await call.connected(PATIENCE)
+            await heard(call, 600)
+
+    await asyncio.gather(*(one(number) for number in range(8)))
+
+
+async def test_logout_and_login_again(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as phone:
+        disconnected = phone.events("session:disconnected")
+        await soon(phone.logout(tag="bye"))
+        assert (await until(disconnected, "session:disconnected")).tag == "bye"
+        await soon(phone.login((await soon(ewebrtc.dev_token(gateway.url, "alice"))).access_token))
+        assert await soon(phone.get_version()) == ewebrtc.__version__

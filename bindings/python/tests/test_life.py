@@ -1,0 +1,176 @@
+"""Lives and ends of phones inside one process: loops, handlers, collection, what is left."""
+
+from __future__ import annotations
+
+import asyncio
+import gc
+import os
+import threading
+import time
+import weakref
+
+import ewebrtc
+import pytest
+
+from .support import PATIENCE, logged_in, soon, until
+
+
+def test_another_loop_and_a_closed_one(gateway: ewebrtc.Gateway) -> None:
+    async def use() -> None:
+        await phone.invoke("getVersion")
+
+    phone = ewebrtc.Phone(gateway)
+    asyncio.run(use())
+    with pytest.raises(ewebrtc.LoopError, match="is closed"):
+        asyncio.run(use())
+    with pytest.raises(RuntimeError, match="no running event loop"):
+        phone.events()
+
+    async def elsewhere() -> None:
+        other = ewebrtc.Phone(gateway)
+        async with other:
+            caught: list[Exception] = []
+
+            def run() -> None:
+                async def touch() -> None:
+                    await other.invoke("getVersion")
+
+                try:
+                    asyncio.run(touch())
+                except ewebrtc.LoopError as error:
+                    caught.append(error)
+
+            await asyncio.to_thread(run)
+            assert "another event loop" in str(caught[0])
+
+    asyncio.run(elsewhere())
+
+
+async def test_everything_after_close(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as phone:
+        call = await soon(phone.dial("echo"))
+        await call.connected(PATIENCE)
+    await phone.close()
+    for work in (phone.logout(), phone.dial("echo"), phone.invoke("getCalls"), phone.login("token")):
+        with pytest.raises(ewebrtc.ClosedError):
+            await soon(work)
+    assert call.state is None and call.stats() is None
+    assert (await call.ended(PATIENCE)).name == "call:disconnected"
+    phone.begin_close()
+    phone.set_connectivity(False)
+
+
+async def test_what_waits_when_the_phone_closes_is_told(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as alice, logged_in(gateway, "bob") as bob:
+        incoming = bob.events("call:incoming")
+        call = await soon(alice.dial("bob"))
+        await until(incoming, "call:incoming")
+        waiting = [asyncio.create_task(call.connected()), asyncio.create_task(call.ended())]
+        await asyncio.sleep(0)
+        await soon(alice.close())
+        results = await soon(asyncio.gather(*waiting, return_exceptions=True))
+        assert isinstance(results[0], ewebrtc.Error), results
+        assert isinstance(results[1], (ewebrtc.Error, ewebrtc.Event)), results
+
+
+async def test_closed_inside_its_own_handlers(gateway: ewebrtc.Gateway) -> None:
+    for handler_waits in (True, False):
+        phone = ewebrtc.Phone(gateway)
+        done = asyncio.Event()
+
+        async def end(event: ewebrtc.Event, phone: ewebrtc.Phone = phone, done: asyncio.Event = done) -> None:
+            await phone.close()
+            done.set()
+
+        def begin(event: ewebrtc.Event, phone: ewebrtc.Phone = phone) -> None:
+            phone.begin_close()
+
+        phone.on("session:ready", end if handler_waits else begin)
+        closed = phone.events("phone:closed")
+        await soon(phone.login(await soon(gateway.dev_token("alice"))))
+        await until(closed, "phone:closed")
+        if handler_waits:
+            await soon(done.wait())
+        await soon(phone.close())
+
+
+async def test_a_handler_that_does_not_end_is_cancelled(gateway: ewebrtc.Gateway) -> None:
+    phone = ewebrtc.Phone(gateway)
+    ended: list[str] = []
+
+    async def endless(event: ewebrtc.Event) -> None:
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended.append(event.name)
+
+    phone.on("command:finished", endless)
+    await soon(phone.invoke("getVersion", tag="x"))
+    await soon(phone.close(timeout=0.3))
+    assert ended == ["command:finished"]
+
+
+async def test_a_phone_that_nobody_holds_is_collected(gateway: ewebrtc.Gateway) -> None:
+    phone = ewebrtc.Phone(gateway)
+    phone.on("session:ready", lambda event: print(phone))
+    await soon(phone.login(await soon(gateway.dev_token("alice"))))
+    await (await soon(phone.dial("echo"))).connected(PATIENCE)
+    there, stopped = weakref.ref(phone), phone._finalizer
+    # The handler refers to this very variable.
+    phone = ewebrtc.Phone(gateway)
+    gc.collect()
+    assert there() is None and not stopped.alive
+    await soon(phone.close())
+
+
+async def test_a_collection_on_the_phones_own_thread(gateway: ewebrtc.Gateway) -> None:
+    """Garbage is found by whichever thread allocates: a phone may be ended inside a callback of another."""
+    ended = threading.Event()
+
+    class Cycle:
+        def __init__(self) -> None:
+            self.me = self
+            self.phone = ewebrtc.Phone(gateway)
+
+        def __del__(self) -> None:
+            ended.set()
+
+    async with ewebrtc.Phone(gateway) as phone:
+        collect, push = [True], phone._hub.push
+
+        def pushing(event: object) -> None:
+            if collect:
+                collect.clear()
+                gc.collect()
+            push(event)  # type: ignore[arg-type]
+
+        phone._hub.push = pushing  # type: ignore[method-assign, assignment]
+        Cycle()
+        await soon(phone.invoke("getVersion", tag="x"))
+        assert await asyncio.to_thread(ended.wait, PATIENCE)
+
+
+def counts() -> tuple[int, int]:
+    """Threads and descriptors of this process."""
+    return len(os.listdir("/proc/self/task")), len(os.listdir("/proc/self/fd"))
+
+
+async def test_nothing_is_left_of_fifty_phones(gateway: ewebrtc.Gateway) -> None:
+    async def one(number: int) -> None:
+        async with logged_in(gateway, f"user{number}", local_media="pcm", remote_media="pcm") as phone:
+            call = await soon(phone.dial("echo"))
+            await call.connected(PATIENCE)
+
+    for number in range(3):
+        await one(number)
+    before = counts()
+    for number in range(50):
+        await one(number)
+    gc.collect()
+    deadline = time.monotonic() + PATIENCE
+    # Connections that are kept for the next request are few, and things that end in their own time take a moment.
+    limit = (before[0] + 1, before[1] + 8)
+    while (now := counts()) and (now[0] > limit[0] or now[1] > limit[1]) and time.monotonic() < deadline:
+        await asyncio.sleep(0.1)
+    assert now[0] <= limit[0] and now[1] <= limit[1], (before, now)
+    assert sum(isinstance(o, ewebrtc.Phone) for o in gc.get_objects()) == 0
