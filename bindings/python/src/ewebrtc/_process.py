@@ -1,7 +1,8 @@
-"""The end of the process and the children it forks.
+"""The ends: of the process, of event loops, and of the children that are forked.
 
-Owns: the one function that runs at exit. Lives on: the main thread, after every other exit function that was registered
-later. Must not import: anything but the generated module.
+Owns: the one function that runs at exit, and the one by which the library wakes an event loop. Lives on: the main thread
+at exit, after every exit function that was registered later; a thread of the library. Must not import: anything but the
+generated module.
 
 A thread of the library that calls into an interpreter on its way out would end the process by a signal. So before the
 interpreter goes, `end_process` closes all phones and stops every callback; nothing calls into Python after it.
@@ -11,6 +12,8 @@ from __future__ import annotations
 
 import atexit
 import os
+import sys
+from typing import Any
 
 from . import _native
 from ._errors import LoopError
@@ -40,3 +43,22 @@ def _at_exit() -> None:
 
 
 atexit.register(_at_exit)
+
+
+# ---- waking a loop that may be closed -------------------------------------------------------------------------------
+
+#: The generated code; the package above it shows its public names only.
+_generated: Any = sys.modules[_native.Phone.__module__]
+
+
+def _wake(handle: int, code: int) -> None:
+    """As the generated function of this purpose, which complains on standard error when the loop was closed while the
+    library was about to wake it: nobody waits any more then."""
+    loop, future = _generated._UniffiContinuationHandleMap.remove(handle)
+    try:
+        loop.call_soon_threadsafe(_generated._uniffi_set_future_result, future, code)
+    except RuntimeError:
+        pass
+
+
+_generated._uniffi_continuation_callback = _generated._UNIFFI_RUST_FUTURE_CONTINUATION_CALLBACK(_wake)
