@@ -54,6 +54,7 @@ async def test_what_was_heard_is_there_after_the_end(call: ewebrtc.Call) -> None
     reading = asyncio.create_task(call.receive(RATE * 2 * 600))
     await asyncio.sleep(0)
     await soon(call.hangup())
+    await call.ended(PATIENCE)
     rest = await soon(reading)
     assert len(rest) % 2 == 0
     assert await soon(call.receive(640)) == b"" and call.read() == b""
@@ -61,6 +62,12 @@ async def test_what_was_heard_is_there_after_the_end(call: ewebrtc.Call) -> None
         await soon(call.send(b"\0\0"))
     with pytest.raises(ewebrtc.NotFoundError):
         call.write(b"\0\0")
+    call.clear()
+    assert call.queued_ms == 0
+    with pytest.raises(ewebrtc.NotFoundError):
+        call.phone.call(7).clear()
+    with pytest.raises(ewebrtc.NotFoundError):
+        assert call.phone.call(7).queued_ms
 
 
 async def test_bad_arguments(call: ewebrtc.Call) -> None:

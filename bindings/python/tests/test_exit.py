@@ -30,9 +30,15 @@ async def calling(user="alice"):
     await call.connected(30)
     return phone
 
+async def ask(phone, number):
+    try:
+        await phone.invoke("getVersion", tag=str(number))
+    except ewebrtc.ClosedError:
+        pass
+
 async def flood(phone):
     for n in range(100):
-        asyncio.ensure_future(phone.invoke("getVersion", tag=str(n)))
+        asyncio.ensure_future(ask(phone, n))
     await asyncio.sleep(0)
 """
 

@@ -144,7 +144,7 @@ async def test_a_collection_on_the_phones_own_thread(gateway: ewebrtc.Gateway) -
                 gc.collect()
             push(event)  # type: ignore[arg-type]
 
-        phone._hub.push = pushing  # type: ignore[method-assign, assignment]
+        phone._hub.push = pushing  # type: ignore[method-assign]
         Cycle()
         await soon(phone.invoke("getVersion", tag="x"))
         assert await asyncio.to_thread(ended.wait, PATIENCE)

@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 
 from . import _native
 from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, answer, translated
@@ -17,6 +17,8 @@ from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, 
 if TYPE_CHECKING:
     from ._events import Event
     from ._phone import Phone
+
+T = TypeVar("T")
 
 #: Events that end a call.
 _ENDS = frozenset({"call:disconnected", "call:rejected", "call:canceled"})
@@ -170,10 +172,10 @@ class Call:
         """Appends audio to what a call with `local_media="pcm"` sends, and says how many bytes fitted: about 30 seconds wait
         at most. When nothing waits silence is sent.
 
-        Raises `ArgumentError` for half a sample, `NoAudioError`, `NotFoundError` when the call has ended.
+        Raises `ArgumentError` for half a sample, `NoAudioError`, `NotFoundError` when the call has ended (`CallEndedError`
+        where it is known how).
         """
-        with translated():
-            return self._native.pcm_write(bytes(samples))
+        return self._living(lambda: self._native.pcm_write(bytes(samples)))
 
     def read(self, most: int | None = None) -> bytes:
         """Takes audio that was heard in a call with `remote_media="pcm"`, at most `most` bytes of it; empty when none is there.
@@ -187,21 +189,29 @@ class Call:
             return self._native.pcm_read(self._native.pcm_available() if most is None else most)
 
     def clear(self) -> None:
-        """Drops what was written and not sent yet, as when the other party begins to talk.
+        """Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended nothing is
+        left.
 
-        Raises `NoAudioError`, `NotFoundError` when the call has ended.
+        Raises `NoAudioError`, `NotFoundError` when there never was such a call.
         """
-        with translated():
-            self._native.pcm_clear()
+        try:
+            self._living(self._native.pcm_clear)
+        except NotFoundError:
+            if not self._seen:
+                raise
 
     @property
     def queued_ms(self) -> int:
-        """How much was written and not sent yet, in milliseconds, rounded up.
+        """How much was written and not sent yet, in milliseconds, rounded up; 0 when the call has ended.
 
         Raises as `clear`.
         """
-        with translated():
-            return self._native.pcm_queued_ms()
+        try:
+            return self._living(self._native.pcm_queued_ms)
+        except NotFoundError:
+            if not self._seen:
+                raise
+            return 0
 
     @property
     def dropped(self) -> int:
@@ -220,7 +230,7 @@ class Call:
         self.phone._hub.bind()
         rest = memoryview(samples).cast("B")
         while True:
-            rest = rest[self._living(lambda: self.write(rest)) :]
+            rest = rest[self.write(rest) :]
             if not rest:
                 return
             await asyncio.sleep(_TICK)
@@ -231,12 +241,14 @@ class Call:
         Raises `CallEndedError` when the call ends meanwhile, and as `clear`.
         """
         self.phone._hub.bind()
-        while queued := self._living(lambda: self.queued_ms):
+        while queued := self._living(self._native.pcm_queued_ms):
             await asyncio.sleep(max(_TICK, queued / 2000))
 
-    def _living(self, step: Callable[[], int]) -> int:
+    def _living(self, step: Callable[[], T]) -> T:
+        """Something that needs a live call."""
         try:
-            return step()
+            with translated():
+                return step()
         except NotFoundError:
             if self._end is not None:
                 raise CallEndedError(self._end) from None

@@ -102,8 +102,12 @@ class PhoneError(Error):
         return f"{self.error_code}: {self.error_message}" + "".join(f" ({detail})" for detail in details)
 
 
-class CallEndedError(Error):
-    """The call ended before what was waited for."""
+class NotFoundError(Error, LookupError):
+    """The call has ended, or never was."""
+
+
+class CallEndedError(NotFoundError):
+    """The call has ended; of a call that was waited for, before that came."""
 
     def __init__(self, event: Event) -> None:
         super().__init__(event)
@@ -114,10 +118,6 @@ class CallEndedError(Error):
 
     def __str__(self) -> str:
         return f"{self.event.name}: {self.reason}" if self.reason else self.event.name
-
-
-class NotFoundError(Error, LookupError):
-    """The call has ended, or never was."""
 
 
 class UnknownMethodError(Error):
