@@ -2,7 +2,7 @@
 # what is missing; Rust itself comes from rustup (https://rustup.rs).
 #
 #   make demo    two phones call each other through a gateway in the same process; writes target/demo/
-#   make test    everything: format, all tests with the browser's, clippy, documentation
+#   make test    everything: format, all tests with the browser's and Python's, clippy, documentation
 #   make build   all libraries and programs, development profile
 #   make deps    the Debian packages for all of this
 #   make fmt     formats the sources          make clean   removes target/
@@ -17,14 +17,14 @@ help:
 	@sed -n 's/^#   //p' Makefile
 
 deps:
-	@scripts/deps.sh build test
+	@scripts/deps.sh build test python
 
 demo:
 	@scripts/deps.sh build
 	cargo run --locked --example demo
 
 test:
-	@scripts/deps.sh build test
+	@scripts/deps.sh build test python
 	@scripts/test.sh
 
 build:

@@ -33,7 +33,10 @@ step tests 50m cargo test --locked --workspace --all-targets --no-fail-fast
 step demo 10m cargo run --locked --quiet --example demo
 step doc-tests 10m cargo test --locked --workspace --doc
 step c-interface 45m ffi-tests/run.sh
+step python 30m bindings/python/run-tests.sh
 step clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings
+step clippy-uniffi 10m cargo clippy --locked --lib --bin uniffi-bindgen --features bindgen -- -D warnings
+step tests-uniffi 10m cargo test --locked --lib --features uniffi ffi::uniffi
 step documentation 20m env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps
 
 printf '\n== summary\n'
