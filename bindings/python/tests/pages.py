@@ -1,6 +1,7 @@
 """The Python programs of the project's pages.
 
-Owns: how they are found. `python -m tests.pages FOLDER` writes them there, for type checkers. Must not import: the package.
+Owns: how they are found. `python -m tests.pages FOLDER` writes them there, for type checkers. Must not import: the
+package.
 """
 
 from __future__ import annotations

@@ -48,7 +48,9 @@ async def test_a_whole_call_with_audio_both_ways(gateway: ewebrtc.Gateway, tmp_p
 
 async def test_the_echo_plays_a_file_back(gateway: ewebrtc.Gateway, tmp_path: Path) -> None:
     write_wav(tmp_path / "say.wav", tone(700, 2_000, 8_000), 8_000)
-    async with logged_in(gateway, "alice", local_media=tmp_path / "say.wav", remote_media=tmp_path / "back.wav") as phone:
+    async with logged_in(
+        gateway, "alice", local_media=tmp_path / "say.wav", remote_media=tmp_path / "back.wav"
+    ) as phone:
         events = phone.events("media:established")
         call = await soon(phone.dial("echo"))
         await call.connected(PATIENCE)
@@ -112,7 +114,9 @@ async def test_nobody_there(gateway: ewebrtc.Gateway) -> None:
 
 async def test_several_phones_at_once(gateway: ewebrtc.Gateway) -> None:
     async def one(number: int) -> None:
-        async with logged_in(gateway, f"user{number}", local_media="tone:600", remote_media="pcm", pcm_rate=8_000) as phone:
+        async with logged_in(
+            gateway, f"user{number}", local_media="tone:600", remote_media="pcm", pcm_rate=8_000
+        ) as phone:
             call = await soon(phone.dial("echo"))
             await call.connected(PATIENCE)
             await heard(call, 600)

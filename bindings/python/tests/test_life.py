@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import gc
 import os
+import socket
 import threading
 import time
 import weakref
@@ -92,6 +93,20 @@ async def test_closed_inside_its_own_handlers(gateway: ewebrtc.Gateway) -> None:
         if handler_waits:
             await soon(done.wait())
         await soon(phone.close())
+
+
+async def test_closing_without_a_gateway_that_answers_is_bounded() -> None:
+    with ewebrtc.Gateway() as gateway:
+        async with logged_in(gateway, "alice") as phone:
+            await (await soon(phone.dial("echo"))).connected(PATIENCE)
+            await asyncio.to_thread(gateway.stop)
+    # One that takes connections and says nothing.
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        async with ewebrtc.Phone(f"http://127.0.0.1:{silent.getsockname()[1]}") as phone:
+            waiting = asyncio.create_task(phone.login("token"))
+            await asyncio.sleep(0)
+        with pytest.raises(ewebrtc.Error):
+            await soon(waiting)
 
 
 async def test_a_handler_that_does_not_end_is_cancelled(gateway: ewebrtc.Gateway) -> None:

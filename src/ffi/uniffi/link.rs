@@ -53,6 +53,11 @@ impl Link {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// True when nothing passes any more.
+    pub(super) fn is_cut(&self) -> bool {
+        !self.lock().open
+    }
+
     /// Runs foreign code, with what `pick` takes from the state; not at all when the link is cut or `pick` finds nothing.
     fn pass<T>(&self, pick: impl FnOnce(&mut State) -> Option<T>, run: impl FnOnce(T)) {
         let mut state = self.lock();

@@ -69,6 +69,9 @@ impl Phone {
     pub fn new(config: PhoneConfig, listener: Option<Arc<dyn EventListener>>) -> Result<Arc<Self>, PhoneError> {
         let inner = api::Phone::new(config.into())?;
         let link = process::link(listener);
+        if link.is_cut() {
+            return Err(PhoneError::Closed);
+        }
         let incoming = Arc::new(AtomicU64::new(0));
         let (feed, latest) = (Feed(link.clone()), incoming.clone());
         inner.on_any(move |event| {

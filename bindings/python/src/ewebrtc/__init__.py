@@ -1,7 +1,7 @@
 """A telephone for programs: log in to a gateway, dial, answer, talk, hang up, with real WebRTC media.
 
-Owns: the public names. Lives on: any thread; phones are used on one asyncio event loop each. Must not import: anything but
-this package.
+Owns: the public names. Lives on: any thread; phones are used on one asyncio event loop each. Must not import: anything
+but this package.
 
     async with ewebrtc.Phone(gateway.url, local_media="wav:hello.wav") as phone:
         await phone.login(token)

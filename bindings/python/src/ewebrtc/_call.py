@@ -1,7 +1,7 @@
 """Calls: what can be done with one, and its program audio.
 
-Owns: `Call`, `CallStats`. Lives on: the phone's event loop; `state`, `stats`, `write`, `read`, `clear` and `queued_ms` may be
-used on any thread and never wait. Must not import: the phone (it is named for type checkers only).
+Owns: `Call`, `CallStats`. Lives on: the phone's event loop; `state`, `stats`, `write`, `read`, `clear` and `queued_ms`
+may be used on any thread and never wait. Must not import: the phone (it is named for type checkers only).
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ _SAMPLE = 2
 
 @dataclass(frozen=True, slots=True)
 class CallStats:
-    """Figures of a call's audio. Times are in milliseconds, levels in dB of full scale (root mean square over about 200 ms;
-    -127 is silence)."""
+    """Figures of a call's audio. Times are in milliseconds, levels in dB of full scale (root mean square over about 200
+    ms; -127 is silence)."""
 
     #: The codec that is sent: `opus`, `PCMU` or `PCMA`; `None` before it is agreed.
     codec: str | None
@@ -169,17 +169,17 @@ class Call:
     # ---- program audio: 16-bit little-endian mono samples at the phone's pcm_rate ----------------------------------
 
     def write(self, samples: bytes | bytearray | memoryview) -> int:
-        """Appends audio to what a call with `local_media="pcm"` sends, and says how many bytes fitted: about 30 seconds wait
-        at most. When nothing waits silence is sent.
+        """Appends audio to what a call with `local_media="pcm"` sends, and says how many bytes fitted: about 30 seconds
+        wait at most. When nothing waits silence is sent.
 
-        Raises `ArgumentError` for half a sample, `NoAudioError`, `NotFoundError` when the call has ended (`CallEndedError`
-        where it is known how).
+        Raises `ArgumentError` for half a sample, `NoAudioError`, `NotFoundError` when the call has ended
+        (`CallEndedError` where it is known how).
         """
         return self._living(lambda: self._native.pcm_write(bytes(samples)))
 
     def read(self, most: int | None = None) -> bytes:
-        """Takes audio that was heard in a call with `remote_media="pcm"`, at most `most` bytes of it; empty when none is there.
-        About 30 seconds are kept, then the oldest are dropped. What came before the end may be read after it.
+        """Takes audio that was heard in a call with `remote_media="pcm"`, at most `most` bytes of it; empty when none
+        is there. About 30 seconds are kept, then the oldest are dropped. What came before the end may be read after it.
 
         Raises `ArgumentError` for a negative number, `NoAudioError`, `NotFoundError` when the call never had audio.
         """
@@ -189,8 +189,8 @@ class Call:
             return self._native.pcm_read(self._native.pcm_available() if most is None else most)
 
     def clear(self) -> None:
-        """Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended nothing is
-        left.
+        """Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended
+        nothing is left.
 
         Raises `NoAudioError`, `NotFoundError` when there never was such a call.
         """

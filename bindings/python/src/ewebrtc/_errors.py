@@ -67,8 +67,8 @@ class Error(Exception):
 
 
 class PhoneError(Error):
-    """Refused or failed with a code of the catalogue. The same was published as an `error` event, or as `session:expired` or
-    `gateway:unreachable` where the protocol says so."""
+    """Refused or failed with a code of the catalogue. The same was published as an `error` event, or as
+    `session:expired` or `gateway:unreachable` where the protocol says so."""
 
     def __init__(self, error_fields: ErrorFields) -> None:
         super().__init__(error_fields)
@@ -153,7 +153,8 @@ class SystemRefusedError(Error):
 
 
 class LoopError(Error, RuntimeError):
-    """A phone was used where it cannot be: on another event loop than its own, after its loop was closed, in a forked child."""
+    """A phone was used where it cannot be: on another event loop than its own, after its loop was closed, in a forked
+    child."""
 
 
 class InternalError(Error):

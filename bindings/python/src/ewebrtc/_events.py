@@ -1,7 +1,7 @@
 """Events, and the two ways to follow them: streams and handlers.
 
-Owns: `Event`, `Events`, `Subscription`. Lives on: the phone's event loop. Must not import: the phone (it is named for type
-checkers only).
+Owns: `Event`, `Events`, `Subscription`. Lives on: the phone's event loop. Must not import: the phone (it is named for
+type checkers only).
 """
 
 from __future__ import annotations
@@ -52,7 +52,8 @@ class Event:
 
     @property
     def data(self) -> dict[str, Any]:
-        """All of it: `event`, `seq`, `timestamp`, where it applies `call` (the handle) and `tag`, and its own properties."""
+        """All of it: `event`, `seq`, `timestamp`, where it applies `call` (the handle) and `tag`, and its own
+        properties."""
         if self._data is None:
             data: dict[str, Any] = json.loads(self._json)
             self._data = data
@@ -154,9 +155,9 @@ class Events:
 
 
 class Subscription:
-    """A handler that `Phone.on` registered. Its events come one at a time and in order: the next one when what the handler
-    returned was awaited. At most 4096 wait for a handler; of one that is further behind the newest are left out and counted in
-    `missed`.
+    """A handler that `Phone.on` registered. Its events come one at a time and in order: the next one when what the
+    handler returned was awaited. At most 4096 wait for a handler; of one that is further behind the newest are left out
+    and counted in `missed`.
     """
 
     def __init__(self, hub: Hub, name: str | None, handler: Handler) -> None:
@@ -169,7 +170,8 @@ class Subscription:
         self.missed = 0
 
     def off(self) -> bool:
-        """Removes the handler; it is not called for events whose delivery has not begun. `False`: it was removed before."""
+        """Removes the handler; it is not called for events whose delivery has not begun. `False`: it was removed
+        before."""
         self._waiting.clear()
         return self._hub.remove(self)
 

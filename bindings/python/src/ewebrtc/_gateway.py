@@ -33,8 +33,8 @@ class DevToken:
 
 
 class Gateway:
-    """A gateway in this process, in development mode: every name may log in. It listens when the constructor returns, on a
-    free port of 127.0.0.1 unless `listen` (`"address:port"`) says otherwise. `domain` is that of the accounts.
+    """A gateway in this process, in development mode: every name may log in. It listens when the constructor returns,
+    on a free port of 127.0.0.1 unless `listen` (`"address:port"`) says otherwise. `domain` is that of the accounts.
 
     Use it in a `with` or `async with` block, or call `stop`. It ends with the process.
 
@@ -77,8 +77,8 @@ class Gateway:
 
 
 async def dev_token(gateway: str, user: str, *, root_certificates: Sequence[str] = ()) -> DevToken:
-    """A token for this user from the gateway at this address, as `Gateway.dev_token`. `root_certificates` (PEM) are trusted
-    beside the operating system's.
+    """A token for this user from the gateway at this address, as `Gateway.dev_token`. `root_certificates` (PEM) are
+    trusted beside the operating system's.
 
     Raises `ConfigError` for an unusable address, `SystemRefusedError` when the gateway is not in development mode,
     `PhoneError` as `Gateway.dev_token`.

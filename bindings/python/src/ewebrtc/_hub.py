@@ -1,7 +1,7 @@
 """From the phone's own thread to its event loop: everything that a phone's events lead to.
 
-Owns: the events on their way, the streams, the handlers and their tasks, the calls by handle, and which loop a phone belongs
-to. Lives on: the loop, save `push`, which the phone's thread calls. Must not import: the phone.
+Owns: the events on their way, the streams, the handlers and their tasks, the calls by handle, and which loop a phone
+belongs to. Lives on: the loop, save `push`, which the phone's thread calls. Must not import: the phone.
 """
 
 from __future__ import annotations
@@ -63,7 +63,8 @@ class Hub:
         self._tasks: set[asyncio.Task[None]] = set()
 
     def bind(self) -> asyncio.AbstractEventLoop:
-        """The loop of this phone: the running one, from the first time on. Raises `LoopError` when that is another one."""
+        """The loop of this phone: the running one, from the first time on. Raises `LoopError` when that is another
+        one."""
         _process.check()
         loop = asyncio.get_running_loop()
         with self._lock:
@@ -73,7 +74,9 @@ class Hub:
             if self._loop is loop:
                 return loop
             closed = self._loop.is_closed()
-        raise LoopError("the event loop of this phone is closed" if closed else "this phone belongs to another event loop")
+        raise LoopError(
+            "the event loop of this phone is closed" if closed else "this phone belongs to another event loop"
+        )
 
     def push(self, event: _native.Event) -> None:
         """Takes an event. Called on the phone's own thread; never waits for the loop."""
@@ -164,8 +167,8 @@ class Hub:
         task.add_done_callback(self._tasks.discard)
 
     async def finish(self, timeout: float) -> None:
-        """Delivers all that has come and waits for the handlers, except the one that calls this; those that are not done
-        after `timeout` seconds are cancelled."""
+        """Delivers all that has come and waits for the handlers, except the one that calls this; those that are not
+        done after `timeout` seconds are cancelled."""
         self.deliver(BACKLOG + 1)
         others = self._tasks - {task for task in (asyncio.current_task(),) if task}
         if others:

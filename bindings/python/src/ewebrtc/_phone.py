@@ -25,7 +25,8 @@ from ._hub import Hub, Listener
 
 _log = logging.getLogger("ewebrtc")
 
-#: A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`), or the path of a WAV file.
+#: A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`), or the path of a
+#: WAV file.
 Media = str | os.PathLike[str]
 
 #: Names of audio codecs.
@@ -72,19 +73,20 @@ class Phone:
         async with ewebrtc.Phone(gateway.url) as phone:
             await phone.login(token)
 
-    The end of the block closes it: calls end, the session is given back, recordings are complete. It belongs to the event
-    loop on which it is first used, `LoopError` otherwise. Methods that are awaited complete when the command finishes, `dial`
-    as soon as the call exists; cancelling the task that waits does not end the command. `tag` comes back in the events that
-    a command causes.
+    The end of the block closes it: calls end, the session is given back, recordings are complete. It belongs to the
+    event loop on which it is first used, `LoopError` otherwise. Methods that are awaited complete when the command
+    finishes, `dial` as soon as the call exists; cancelling the task that waits does not end the command. `tag` comes
+    back in the events that a command causes.
 
-    gateway: its address, `http://host:port` or `https://host`, or a `Gateway`. domain: appended to names and short numbers;
-    default: that of one's own address as the gateway names it. local_media, remote_media: where the audio of calls comes
-    from and goes to that say nothing else. pcm_rate: samples per second of program audio, 8000 to 48000. ice_servers: STUN
-    and TURN servers. relay_only: only paths through TURN, so that one's own addresses stay hidden. ipv4, ipv6, loopback:
-    which addresses are offered (loopback always when the gateway is there). ports: first and last UDP port for media.
-    gather_ms: a description goes out this long after the search for addresses began; default 500. connect_ms: a connection
-    that is not up by then fails; default 15000. audio_codecs: in order of preference. opus_complexity: effort of the
-    encoder, 0 to 10. root_certificates: texts in PEM, trusted beside the operating system's.
+    gateway: its address, `http://host:port` or `https://host`, or a `Gateway`. domain: appended to names and short
+    numbers; default: that of one's own address as the gateway names it. local_media, remote_media: where the audio of
+    calls comes from and goes to that say nothing else. pcm_rate: samples per second of program audio, 8000 to 48000.
+    ice_servers: STUN and TURN servers. relay_only: only paths through TURN, so that one's own addresses stay hidden.
+    ipv4, ipv6, loopback: which addresses are offered (loopback always when the gateway is there). ports: first and last
+    UDP port for media. gather_ms: a description goes out this long after the search for addresses began; default 500.
+    connect_ms: a connection that is not up by then fails; default 15000. audio_codecs: in order of preference.
+    opus_complexity: effort of the encoder, 0 to 10. root_certificates: texts in PEM, trusted beside the operating
+    system's.
 
     Raises `ConfigError` for a setting that cannot be used, `SystemRefusedError` when there are no threads.
     """
@@ -180,9 +182,9 @@ class Phone:
         raise ClosedError("the phone is closed")
 
     def on(self, name: str, handler: Handler) -> Subscription:
-        """Calls `handler` with every event of this name, on the phone's event loop, one at a time and in order. It may be a
-        function or return something to await (`async def`); the next event of this handler waits until that is done. An
-        exception goes to the loop's exception handler.
+        """Calls `handler` with every event of this name, on the phone's event loop, one at a time and in order. It may
+        be a function or return something to await (`async def`); the next event of this handler waits until that is
+        done. An exception goes to the loop's exception handler.
 
         Raises `PhoneError` 4901 for an empty name, 4902 for an unknown one.
         """
@@ -211,11 +213,11 @@ class Phone:
     async def login(
         self, token: str | DevToken, *, user_id: str | None = None, e911_id: str | None = None, tag: str | None = None
     ) -> None:
-        """Logs in. Completes at `session:ready`. user_id: bind the token to this user before. e911_id: emergency address,
-        needed by numbers, forbidden for account ids.
+        """Logs in. Completes at `session:ready`. user_id: bind the token to this user before. e911_id: emergency
+        address, needed by numbers, forbidden for account ids.
 
-        Raises `PhoneError` 2002 without a token, 2003 while logged in, 1541 and other codes of the gateway, 0002 without an
-        answer.
+        Raises `PhoneError` 2002 without a token, 2003 while logged in, 1541 and other codes of the gateway, 0002
+        without an answer.
         """
         self._hub.bind()
         text = token.access_token if isinstance(token, DevToken) else token
@@ -242,8 +244,8 @@ class Phone:
         """Dials a name, `user@domain` or number. Completes when the call exists, before it is answered: see
         `Call.connected`. Media that is not named is that of the call before, at first the phone's.
 
-        Raises `PhoneError` 2211 to 2213 for the destination, 2221 to 2232 for the media, 2241 while not logged in, 2251 and
-        2252 while there is another call.
+        Raises `PhoneError` 2211 to 2213 for the destination, 2221 to 2232 for the media, 2241 while not logged in, 2251
+        and 2252 while there is another call.
         """
         self._hub.bind()
         options = _native.DialOptions(
@@ -263,11 +265,11 @@ class Phone:
         action: str | None = None,
         tag: str | None = None,
     ) -> Call:
-        """Answers the incoming call and gives it. Completes at `call:connected`. action: what to do with the call in the
-        foreground, `end`.
+        """Answers the incoming call and gives it. Completes at `call:connected`. action: what to do with the call in
+        the foreground, `end`.
 
-        Raises `PhoneError` 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while there
-        is another call and no action; `NotFoundError` when it ended meanwhile.
+        Raises `PhoneError` 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while
+        there is another call and no action; `NotFoundError` when it ended meanwhile.
         """
         self._hub.bind()
         options = _native.AnswerOptions(
@@ -352,9 +354,9 @@ class Phone:
         call: Call | None = None,
         tag: str | None = None,
     ) -> Any:
-        """Gives any Phone method by its documented name, with its options by theirs, and waits until it is accepted, not
-        until it finishes. With `call`, on that call. Gives its value: that of a getter, `{"call": handle}` of `dial`, else
-        `None`.
+        """Gives any Phone method by its documented name, with its options by theirs, and waits until it is accepted,
+        not until it finishes. With `call`, on that call. Gives its value: that of a getter, `{"call": handle}` of
+        `dial`, else `None`.
 
         Raises `UnknownMethodError`, `PhoneError` with the code, `NotFoundError`, `BusyError`, `ClosedError`.
         """
@@ -383,7 +385,8 @@ class Phone:
         return self._hub.call(handle)
 
     def set_connectivity(self, online: bool) -> None:
-        """Tells the phone that the device went offline or came back; events `connectivity:off` and `connectivity:on`."""
+        """Tells the phone that the device went offline or came back; events `connectivity:off` and
+        `connectivity:on`."""
         self._native.set_connectivity(online)
 
     # ---- the end ---------------------------------------------------------------------------------------------------
@@ -394,9 +397,9 @@ class Phone:
         self._native.begin_close()
 
     async def close(self, timeout: float = 10.0) -> None:
-        """Closes the phone and waits, `timeout` seconds at most, for its last event and for the handlers (except the one that
-        calls this; those that are late are cancelled). Afterwards nothing is called any more, recordings are complete, and
-        every method raises `ClosedError`. Closing twice does nothing more.
+        """Closes the phone and waits, `timeout` seconds at most, for its last event and for the handlers (except the
+        one that calls this; those that are late are cancelled). Afterwards nothing is called any more, recordings are
+        complete, and every method raises `ClosedError`. Closing twice does nothing more.
         """
         loop = self._hub.bind()
         if not self._finalizer.alive:

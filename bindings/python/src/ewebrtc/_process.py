@@ -1,8 +1,8 @@
 """The ends: of the process, of event loops, and of the children that are forked.
 
-Owns: the one function that runs at exit, and the one by which the library wakes an event loop. Lives on: the main thread
-at exit, after every exit function that was registered later; a thread of the library. Must not import: anything but the
-generated module.
+Owns: the one function that runs at exit, and the one by which the library wakes an event loop. Lives on: the main
+thread at exit, after every exit function that was registered later; a thread of the library. Must not import: anything
+but the generated module.
 
 A thread of the library that calls into an interpreter on its way out would end the process by a signal. So before the
 interpreter goes, `end_process` closes all phones and stops every callback; nothing calls into Python after it.
