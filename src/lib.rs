@@ -33,13 +33,12 @@ mod runtime;
 mod signal;
 
 pub use api::{
-    AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, DevToken, DialOptions, Error, Event, Events,
-    IceConfig, LegStats, LoginOptions, PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, api_errors,
-    dev_token, ice_from_json, sdk_errors,
+    AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, Credential, DevToken,
+    DialOptions, Error, Event, Events, IceConfig, IcePolicy, IceServer, LegStats, LoginOptions, PcmReader, PcmWriter,
+    Phone, PhoneConfig, SdkError, Subscription, api_errors, dev_token, ice_from_json, sdk_errors,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};
-pub use ewebrtc_media::transport::{AddressPolicy, Credential, IcePolicy, IceServer};
 pub use ewebrtc_wire::Secret;
 
 /// Version of the library, as `getVersion` answers it.

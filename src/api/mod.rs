@@ -29,5 +29,3 @@ pub use crate::core::io::ErrorObject;
 pub use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer};
 pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
 pub use ewebrtc_wire::{ApiError, SdkError, api_errors, sdk_errors};
-pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
-pub use ewebrtc_wire::{ApiError, SdkError, api_errors, sdk_errors};

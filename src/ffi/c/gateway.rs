@@ -3,8 +3,8 @@
 //! Owns: the table of gateways. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
 use super::guard::{ewebrtc_status, give, guard, optional_text, place, text};
-use super::registry::wait_for;
 use crate::api::dev_token;
+use crate::ffi::waiting::wait_for;
 use libc::c_char;
 
 /// A gateway in this process. 0 is none; a value is never used twice.
@@ -13,9 +13,10 @@ pub type ewebrtc_gateway = u64;
 #[cfg(feature = "gateway")]
 mod running {
     //! The real thing.
-    use super::super::guard::{Fail, in_callback};
-    use super::super::registry::{Registry, wait_for};
+    use super::super::guard::Fail;
+    use super::super::registry::Registry;
     use crate::api::{Gateway, GatewayConfig};
+    use crate::ffi::waiting::{in_callback, wait_for};
     use std::sync::{Arc, Mutex, PoisonError};
 
     struct Held {

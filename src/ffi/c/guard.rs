@@ -7,7 +7,7 @@
 use crate::api::Error;
 use libc::c_char;
 use serde_json::Value;
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -46,19 +46,6 @@ pub const EWEBRTC_ERR_UNKNOWN_METHOD: i32 = -13;
 
 thread_local! {
     static LAST: RefCell<CString> = RefCell::new(CString::default());
-    static IN_CALLBACK: Cell<bool> = const { Cell::new(false) };
-}
-
-/// True inside a callback of any phone.
-pub(super) fn in_callback() -> bool {
-    IN_CALLBACK.try_with(Cell::get).unwrap_or(false)
-}
-
-/// Runs a function of the host's with the mark that this thread is inside a callback.
-pub(super) fn as_callback(call: impl FnOnce()) {
-    let before = IN_CALLBACK.try_with(|inside| inside.replace(true)).unwrap_or(false);
-    call();
-    let _ = IN_CALLBACK.try_with(|inside| inside.set(before));
 }
 
 /// Why a function refuses: the status and the text.

@@ -4,13 +4,14 @@
 
 use super::guard::{
     EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE, EWEBRTC_ERR_TIMEOUT,
-    EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, ewebrtc_status, give, guard, in_callback, json,
-    optional_text, place, set_last, text,
+    EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, ewebrtc_status, give, guard, json, optional_text,
+    place, set_last, text,
 };
 use super::pcm::Audio;
 use super::registry::Registry;
 use super::sink::{DropFn, EventFn, Feed, Sink, Waited};
 use crate::api::{AudioCodec, Error, Phone, PhoneConfig, ice_from_json};
+use crate::ffi::waiting::in_callback;
 use libc::{c_char, c_void};
 use serde_json::{Value, json};
 use std::mem::offset_of;

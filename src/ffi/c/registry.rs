@@ -1,16 +1,12 @@
 //! Handles of phones and gateways: numbers that are never used twice, so that a stale or wrong one is found out.
 //!
-//! Owns: the table from handles to objects, and the executor of the few functions that wait for an asynchronous one. Lives on:
+//! Owns: the table from handles to objects. Lives on:
 //! any thread. Must not import: `runtime`, `core`, `signal`.
 
 use super::guard::{EWEBRTC_ERR_NOT_FOUND, Fail};
 use std::collections::HashMap;
-use std::future::Future;
-use std::pin::pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError};
-use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
 /// Phones and gateways share the numbers, so that the handle of one is never that of the other.
 static NEXT: AtomicU64 = AtomicU64::new(1);
@@ -50,26 +46,5 @@ impl<T> Registry<T> {
 
     fn missing(&self, handle: u64) -> Fail {
         Fail(EWEBRTC_ERR_NOT_FOUND, format!("there is no {} {handle}", self.kind))
-    }
-}
-
-struct Unpark(Thread);
-
-impl Wake for Unpark {
-    fn wake(self: Arc<Self>) {
-        self.0.unpark();
-    }
-}
-
-/// Waits on this thread for something asynchronous that runs elsewhere.
-pub(super) fn wait_for<T>(work: impl Future<Output = T>) -> T {
-    let mut work = pin!(work);
-    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
-    let mut context = Context::from_waker(&waker);
-    loop {
-        match work.as_mut().poll(&mut context) {
-            Poll::Ready(value) => return value,
-            Poll::Pending => std::thread::park(),
-        }
     }
 }

@@ -4,8 +4,8 @@
 //! runs any more, and the drop function runs exactly once, after the last callback. Lives on: any thread; callbacks run on the
 //! phone's dispatcher thread with no lock held. Must not import: `runtime`, `core`, `signal`.
 
-use super::guard::{as_callback, in_callback};
 use crate::api::Event;
+use crate::ffi::waiting::{Inside, in_callback};
 use libc::{c_char, c_void};
 use std::collections::VecDeque;
 use std::ffi::CString;
@@ -84,9 +84,11 @@ impl Sink {
             state.running = true;
             state.user
         };
+        let inside = Inside::enter();
         // SAFETY: the program gave this function for this pointer, and it was not freed before the callback began; `free`
-        // waits for the end of it, or leaves the drop function to the line after it.
-        as_callback(|| unsafe { on_event(user.0, name.as_ptr(), json.as_ptr()) });
+        // waits for the end of it, or leaves the drop function to the last line.
+        unsafe { on_event(user.0, name.as_ptr(), json.as_ptr()) };
+        drop(inside);
         self.drop_user(|state| state.running = false);
     }
 
@@ -139,8 +141,10 @@ impl Sink {
             state.running = true;
             let user = state.user;
             drop(state);
+            let inside = Inside::enter();
             // SAFETY: the program gave this function for this pointer; it is taken, so that it runs once.
-            as_callback(|| unsafe { drop_user(user.0) });
+            unsafe { drop_user(user.0) };
+            drop(inside);
             state = self.lock();
             state.running = false;
         }

@@ -5,11 +5,12 @@
 
 use super::error::PhoneError;
 use super::info::DevToken;
-use super::link::{Link, inside_callback};
+use super::link::Link;
 use super::process;
 use super::waits::wait;
 use crate::api;
-use crate::ffi::wait_for::wait_for;
+use crate::ffi::waiting::in_callback;
+use crate::ffi::waiting::wait_for;
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// A gateway in this process, in development mode: every name may log in. It ends with the object.
@@ -52,7 +53,7 @@ impl Gateway {
     pub fn stop(&self) {
         let gateway = self.inner.lock().unwrap_or_else(PoisonError::into_inner).take();
         // Dropped, it ends in the background.
-        if let Some(gateway) = gateway.filter(|_| !inside_callback()) {
+        if let Some(gateway) = gateway.filter(|_| !in_callback()) {
             wait_for(gateway.stop());
         }
     }

@@ -5,7 +5,7 @@
 //! is held while foreign code runs. Must not import: `runtime`, `core`, `signal`.
 
 use super::events::{Event, EventListener};
-use std::cell::Cell;
+use crate::ffi::waiting::{Inside, in_callback};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::task::Waker;
@@ -14,15 +14,6 @@ use std::time::{Duration, Instant};
 /// Longest wait of [`Link::cut`] for foreign code that is running: a callback of some milliseconds is waited for, one that
 /// itself waits for the thread that cuts must not hold it for ever.
 const PATIENCE: Duration = Duration::from_secs(5);
-
-thread_local! {
-    static INSIDE: Cell<usize> = const { Cell::new(0) };
-}
-
-/// True while this thread runs foreign code that the library called.
-pub(super) fn inside_callback() -> bool {
-    INSIDE.try_with(|depth| depth.get() > 0).unwrap_or(false)
-}
 
 struct State {
     open: bool,
@@ -67,9 +58,8 @@ impl Link {
         let Some(picked) = pick(&mut state) else { return };
         state.inside += 1;
         drop(state);
-        let _ = INSIDE.try_with(|depth| depth.set(depth.get() + 1));
         // Leaves also when foreign code unwinds.
-        let _leave = Leave(self);
+        let _leave = Leave(self, Inside::enter());
         run(picked);
     }
 
@@ -129,7 +119,7 @@ impl Link {
         };
         self.news.notify_all();
         waiting.into_values().for_each(Waker::wake);
-        if !self.wait_for(Instant::now() + PATIENCE, |state| state.inside == 0) && !inside_callback() {
+        if !self.wait_for(Instant::now() + PATIENCE, |state| state.inside == 0) && !in_callback() {
             log::warn!("a callback still runs after {} s", PATIENCE.as_secs());
         }
         drop(listener);
@@ -139,7 +129,7 @@ impl Link {
         let mut state = self.lock();
         loop {
             let left = until.saturating_duration_since(Instant::now());
-            if met(&state) || left.is_zero() || inside_callback() {
+            if met(&state) || left.is_zero() || in_callback() {
                 return met(&state);
             }
             state = self.news.wait_timeout(state, left).unwrap_or_else(PoisonError::into_inner).0;
@@ -147,11 +137,10 @@ impl Link {
     }
 }
 
-struct Leave<'a>(&'a Link);
+struct Leave<'a>(&'a Link, #[allow(dead_code, reason = "ends with it")] Inside);
 
 impl Drop for Leave<'_> {
     fn drop(&mut self) {
-        let _ = INSIDE.try_with(|depth| depth.set(depth.get() - 1));
         self.0.lock().inside -= 1;
         self.0.news.notify_all();
     }

@@ -3,8 +3,9 @@
 //! Owns: the list of links and their phones, the link of the functions that belong to no object. Lives on: any thread. Must
 //! not import: `runtime`, `core`, `signal`.
 
-use super::link::{Link, inside_callback};
+use super::link::Link;
 use super::phone::Phone;
+use crate::ffi::waiting::in_callback;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -56,7 +57,7 @@ pub fn end_process(timeout_ms: u64) {
     };
     let phones: Vec<Arc<Phone>> = phones.iter().filter_map(Weak::upgrade).collect();
     phones.iter().for_each(|phone| phone.begin_close());
-    if !inside_callback() {
+    if !in_callback() {
         for phone in &phones {
             phone.link().wait_ended(until);
         }
