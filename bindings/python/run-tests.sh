@@ -44,6 +44,14 @@ venv venv "$python"
 "$out/venv/bin/pip" install -q --force-reinstall --no-deps ./bindings/python
 "$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1
 
+# The library exports the C interface and what UniFFI makes, and nothing else.
+strays=$(nm -D --defined-only "$out"/venv/lib/python3*/site-packages/ewebrtc/_native/libewebrtc.so |
+    awk '{print $3}' | grep -vE '^(ewebrtc_|uniffi_|ffi_ewebrtc_)|^UNIFFI_META_' || true)
+if [ -n "$strays" ]; then
+    printf 'python: FAILED: the library exports other names:\n%s\n' "$strays" >&2
+    exit 1
+fi
+
 # FFI mistakes hang rather than fail: nothing runs without a bound.
 (cd bindings/python && timeout --kill-after=10 10m "$out/venv/bin/python" -m pytest -q -p no:cacheprovider "$@")
 
