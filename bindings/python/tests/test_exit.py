@@ -176,6 +176,8 @@ atexit.register(lambda: (phone.begin_close(), print('end')))
     (
         "a forked child",
         """
+import warnings
+warnings.simplefilter("ignore")  # newer versions of Python warn of every fork with threads
 phone = asyncio.run(calling())
 child = os.fork()
 if child == 0:

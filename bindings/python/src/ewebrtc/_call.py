@@ -69,6 +69,7 @@ class Call:
         self._native = native
         #: The handle: never used twice in this process, and the value of `call` in the data of events.
         self.handle: int = native.handle()
+        # There is or was such a call; the events of its end may still be on their way.
         self._seen = native.state() is not None
         self._is_connected = False
         self._end: Event | None = None
@@ -78,7 +79,6 @@ class Call:
 
     def _note(self, event: Event) -> None:
         """Keeps what an event of this call says. Called on the loop."""
-        self._seen = True
         if event.name == "call:connected":
             self._is_connected = True
         elif event.name in _ENDS:

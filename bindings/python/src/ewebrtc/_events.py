@@ -115,9 +115,9 @@ class Event:
 
 
 class Events:
-    """The events of a phone from the moment this was made, in order: an asynchronous iterator that ends after
-    `phone:closed`. Several are independent of each other. At most 4096 events wait in one; of a reader that is further
-    behind the newest are left out and counted in `missed`.
+    """The events of a phone from the moment this was made, in order, those included that were on their way to the event
+    loop then: an asynchronous iterator that ends after `phone:closed`. Several are independent of each other. At most
+    4096 events wait in one; of a reader that is further behind the newest are left out and counted in `missed`.
 
     Made by `Phone.events`.
     """

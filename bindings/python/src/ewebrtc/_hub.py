@@ -134,15 +134,19 @@ class Hub:
             if subscription in self._handlers:
                 subscription._put(event, loop)
 
-    def call(self, handle: int) -> Call:
-        """The call with this handle, always the same object."""
+    def call(self, handle: int, known: bool = True) -> Call:
+        """The call with this handle, always the same object. One that is not `known` to be or have been is kept only
+        when it lives, since anybody may ask for any number."""
         found = self._calls.get(handle)
         if found is None:
             assert self.make_call is not None, "the phone sets it"
-            over = [key for key, call in self._calls.items() if call._over]
-            for key in over[: max(0, len(over) - ENDED_CALLS)]:
-                del self._calls[key]
-            found = self._calls[handle] = self.make_call(handle)
+            found = self.make_call(handle)
+            if known or found.state is not None:
+                over = [key for key, call in self._calls.items() if call._over]
+                for key in over[: max(0, len(over) - ENDED_CALLS)]:
+                    del self._calls[key]
+                self._calls[handle] = found
+        found._seen |= known
         return found
 
     def add_stream(self, stream: Events) -> None:

@@ -1,7 +1,7 @@
 """The phone.
 
-Owns: `Phone`, `IceServer`, `CallInfo`. Lives on: one asyncio event loop, the one on which it is first used. Must not import:
-anything but this package.
+Owns: `Phone`, `IceServer`, `CallInfo`. Lives on: one asyncio event loop, the one on which it is first used. Must not
+import: anything but this package.
 """
 
 from __future__ import annotations
@@ -382,7 +382,7 @@ class Phone:
 
     def call(self, handle: int) -> Call:
         """The call with this handle. It is not checked whether it lives."""
-        return self._hub.call(handle)
+        return self._hub.call(handle, known=False)
 
     def set_connectivity(self, online: bool) -> None:
         """Tells the phone that the device went offline or came back; events `connectivity:off` and
