@@ -77,7 +77,7 @@ pub(crate) struct LegParts {
     pub(crate) reports: SyncSender<Report>,
     pub(crate) ssrc: u32,
     pub(crate) interrupted_after_us: i64,
-    /// Random, for first sequence number, first time stamp and the phase of the packets.
+    /// Random, for first sequence number and first time stamp. (The phase of the packets is that of the first one.)
     pub(crate) seed: u64,
 }
 
@@ -103,6 +103,8 @@ pub(crate) struct LegWork {
     heard: bool,
     /// The source has begun.
     begun: bool,
+    /// The first packet is still to be sent.
+    silent: bool,
     interrupted: bool,
     last_packet_us: i64,
     unknown: u64,
@@ -127,8 +129,7 @@ impl LegWork {
             timestamp: (parts.seed >> 16) as u32,
             spurt: true,
             frame: [0; FRAME_SAMPLES],
-            // Half of the legs encode in the even ticks and half in the odd ones.
-            filled: if parts.seed >> 48 & 1 == 0 { 0 } else { TICK_SAMPLES },
+            filled: 0,
             encoded: [0; MAX_ENCODED_BYTES],
             payload: [0; MAX_PAYLOAD],
             payloads: Payloads::new(),
@@ -137,6 +138,7 @@ impl LegWork {
             announced_failure: false,
             heard: false,
             begun: false,
+            silent: true,
             interrupted: false,
             last_packet_us: 0,
             unknown: 0,
@@ -291,8 +293,14 @@ impl LegWork {
     /// From the source to the network.
     fn send(&mut self) {
         let shared = &self.parts.shared;
+        let up = shared.up.load(Ordering::Acquire);
         // A source begins when there is somebody to hear it, so that nothing it says is lost while the path comes up.
-        self.begun = self.begun || (shared.active.load(Ordering::Acquire) && shared.up.load(Ordering::Acquire));
+        self.begun = self.begun || (up && shared.active.load(Ordering::Acquire));
+        if self.silent && up && self.route.is_some() && self.encoder.is_some() {
+            // The first packet does not wait for the end of a frame: what is missing of this one is silence.
+            self.silent = false;
+            self.filled = TICK_SAMPLES;
+        }
         let mut pcm = [0i16; TICK_SAMPLES];
         if self.begun {
             self.parts.feed.fill(&mut pcm);

@@ -46,6 +46,30 @@ async fn two_sides_connect_within_half_a_second_and_exchange_packets() {
     assert!(!a.send());
 }
 
+/// The first DTLS message leaves with the path, not with the next round of checks (every 20 ms).
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn connecting_waits_for_no_timer() {
+    let mut best = Duration::MAX;
+    // The best of many: other tests use the same processors.
+    for _ in 0..20 {
+        let (a, b) = (side(config()).await, side(config()).await);
+        let offer = a.transport.create_offer().await.expect("an offer");
+        let answer = b.transport.answer_offer(&offer).await.expect("an answer");
+        let begin = Instant::now();
+        a.transport.apply_answer(&answer).await.expect("applied");
+        // Polled closely: what is measured takes a few milliseconds.
+        within(10, "connected", async {
+            while [&a, &b].iter().any(|side| side.transport.state() != TransportState::Connected) {
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+        })
+        .await;
+        best = best.min(begin.elapsed());
+    }
+    println!("connected within {best:?}");
+    assert!(best < Duration::from_millis(18), "{best:?}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn packets_are_sent_from_a_plain_thread_and_only_while_connected() {
     let (a, b) = (side(config()).await, side(config()).await);

@@ -341,10 +341,11 @@ impl JitterBuffer {
         let Some(next) = self.next else { return self.silence() };
         let mut lag = now_us + micros(self.filled as i64) - micros(next);
         if !self.playing {
-            if lag < self.target.aim() {
+            if lag < self.target.start() {
                 return self.silence();
             }
             self.playing = true;
+            self.target.has_begun();
         }
         if lag > self.target.aim() + TOO_OLD_US {
             lag = self.leave_out(lag);

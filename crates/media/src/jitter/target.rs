@@ -22,6 +22,9 @@ const LOSSY: f32 = 0.01;
 /// busy machine, whose delays are too rare for the statistics and too frequent for the ear.
 const FIRST_US: i64 = 40_000;
 const LEAST_US: i64 = 30_000;
+/// What the first packet of a leg is held back before playing begins: enough for the ticks. The rest of [`FIRST_US`] is
+/// gained within a quarter of a second by repeating pitch periods, mostly in silence, so that a call is heard 20 ms sooner.
+const START_US: i64 = 20_000;
 const MOST_US: i64 = 500_000;
 /// The smallest lag is that of the last 8 s, in pieces of half a second, so that a slow clock on the other side or a
 /// longer path is noticed.
@@ -42,6 +45,8 @@ pub(super) struct Target {
     /// What was held back when the time line was lost.
     kept: i64,
     aim: i64,
+    /// Nothing has been played yet.
+    fresh: bool,
     last_arrival: i64,
     loss: f32,
 }
@@ -56,6 +61,7 @@ impl Target {
             known: false,
             kept: FIRST_US,
             aim: FIRST_US,
+            fresh: true,
             last_arrival: 0,
             loss: 0.0,
         }
@@ -64,6 +70,16 @@ impl Target {
     /// The lag at which a sample shall be played.
     pub(super) fn aim(&self) -> i64 {
         self.aim
+    }
+
+    /// The lag at which playing begins.
+    pub(super) fn start(&self) -> i64 {
+        if self.fresh { self.aim.min(self.base + START_US) } else { self.aim }
+    }
+
+    /// Playing has begun; after an interruption as much is held back as was learnt to be needed.
+    pub(super) fn has_begun(&mut self) {
+        self.fresh = false;
     }
 
     /// What is held back beyond the fastest packet.

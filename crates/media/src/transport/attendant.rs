@@ -112,7 +112,13 @@ async fn look(shared: &Shared, memory: &mut Memory) -> Duration {
         (Some(Link::Connected), TransportState::New | TransportState::Connecting) => {
             shared.tell_state(&TransportState::Connected)
         }
-        (_, state) => shared.tell_state(state),
+        (_, state) => {
+            // A path can be up before it was looked at for the first time.
+            if *state == TransportState::Connected && shared.state() == TransportState::New {
+                shared.tell_state(&TransportState::Connecting);
+            }
+            shared.tell_state(state);
+        }
     }
     pause
 }

@@ -17,12 +17,12 @@ use webrtc::media_stream::track_local::TrackLocal;
 use webrtc::media_stream::track_local::static_rtp::TrackLocalStaticRTP;
 use webrtc::media_stream::track_remote::{TrackRemote, TrackRemoteEvent};
 use webrtc::peer_connection::{
-    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateType, RTCIceGatheringState,
-    RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, StatsSelector,
+    PeerConnection, PeerConnectionBuilder, PeerConnectionEventHandler, RTCIceCandidateType, RTCIceConnectionState,
+    RTCIceGatheringState, RTCPeerConnectionState, RTCSessionDescription, RTCStatsReportEntry, StatsSelector,
 };
 
 use super::addresses::{self, Addresses};
-use super::driver_clock::DriverRuntime;
+use super::clock::Clock;
 use super::sdp_in::Role;
 use super::sdp_out::{Facts, Visible};
 use super::servers::{self, Servers};
@@ -148,6 +148,7 @@ impl Connection {
         let handler = Arc::new(Handler {
             number: plan.number,
             signs: signs.clone(),
+            clock: Clock::new(),
             gathering: gathering.clone(),
             wake,
             inlet,
@@ -441,8 +442,8 @@ async fn build_once(
         .with_media_engine(media)
         .with_setting_engine(settings::engine(plan.answering, credentials))
         .with_interceptor_registry(registry)
+        .with_runtime(handler.clock.clone())
         .with_handler(handler)
-        .with_runtime(Arc::new(DriverRuntime))
         .with_udp_addrs(sockets)
         // The driver runs on the ambient runtime; threads of its own cost more wakes and are never freed.
         .with_dedicated_reactor_pool_size(0)
@@ -475,6 +476,7 @@ fn as_sdp(error: MediaError) -> MediaError {
 struct Handler {
     number: u64,
     signs: Arc<Signs>,
+    clock: Arc<Clock>,
     gathering: Arc<watch::Sender<RTCIceGatheringState>>,
     wake: Arc<Notify>,
     inlet: Arc<dyn Inlet>,
@@ -485,6 +487,11 @@ struct Handler {
 impl PeerConnectionEventHandler for Handler {
     async fn on_ice_gathering_state_change(&self, state: RTCIceGatheringState) {
         self.gathering.send_replace(state);
+    }
+
+    async fn on_ice_connection_state_change(&self, _: RTCIceConnectionState) {
+        // There may be a path now, and a first DTLS message that waits for it.
+        self.clock.hurry();
     }
 
     async fn on_connection_state_change(&self, state: RTCPeerConnectionState) {
