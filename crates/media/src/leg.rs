@@ -126,7 +126,7 @@ pub struct Leg {
 }
 
 impl Leg {
-    /// Makes a leg. Must be called inside a tokio runtime, which carries the transport.
+    /// Makes a leg. Must be called inside a tokio runtime, which must outlive it.
     ///
     /// `events` is called on the engine's reporting thread, one event after the other; all legs of the process share
     /// that thread, so it should hand the event on and return. It is not called after [`Leg::close`] has returned.

@@ -115,6 +115,7 @@ impl Bench {
     fn tick(&mut self) {
         self.now += Duration::from_millis(10);
         assert!(self.work.tick(self.now));
+        self.work.post();
     }
 
     /// Gives back what was sent to the leg itself, changed as told; drops it when the change says so.

@@ -105,6 +105,10 @@ pub(crate) struct LegWork {
     begun: bool,
     /// The first packet is still to be sent.
     silent: bool,
+    /// Encoded in this tick and not yet handed over.
+    ready: Option<RtpPacket>,
+    /// The leg can be let go.
+    pub(crate) over: bool,
     interrupted: bool,
     last_packet_us: i64,
     unknown: u64,
@@ -139,6 +143,8 @@ impl LegWork {
             heard: false,
             begun: false,
             silent: true,
+            ready: None,
+            over: false,
             interrupted: false,
             last_packet_us: 0,
             unknown: 0,
@@ -345,6 +351,12 @@ impl LegWork {
             payload: self.payloads.take(&self.encoded[..bytes]),
         };
         self.sequence = self.sequence.wrapping_add(1);
+        self.ready = Some(packet);
+    }
+
+    /// Hands over what the last tick has encoded.
+    pub(crate) fn post(&mut self) {
+        let Some(packet) = self.ready.take() else { return };
         if self.parts.out.send(packet) {
             self.sent += 1;
         } else {
@@ -391,7 +403,8 @@ impl LegWork {
 
 /// Moves the mean power (share of full scale) on by 10 ms, with a memory of about 200 ms.
 fn measure(level: &mut f32, pcm: &[i16; TICK_SAMPLES]) {
-    let power: f32 = pcm.iter().map(|v| f32::from(*v) * f32::from(*v)).sum();
-    let power = power / (TICK_SAMPLES as f32 * 32_768.0 * 32_768.0);
+    // Whole numbers: a sum of floats must be taken one by one, in order.
+    let power: u64 = pcm.iter().map(|v| u64::from(v.unsigned_abs()) * u64::from(v.unsigned_abs())).sum();
+    let power = power as f32 / (TICK_SAMPLES as f32 * 32_768.0 * 32_768.0);
     *level += (power - *level) / 20.0;
 }

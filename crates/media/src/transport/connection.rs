@@ -127,11 +127,11 @@ pub(super) struct Connection {
     /// What the crate calls its section; an offer that was withdrawn makes it count on.
     mid: Mutex<String>,
     closing: AtomicBool,
-    runtime: Handle,
+    clock: Arc<Clock>,
 }
 
 impl Connection {
-    /// Binds the sockets and starts the driver. Must be called within a tokio runtime.
+    /// Binds the sockets and starts the driver on a lane.
     pub(super) async fn build(
         plan: Plan<'_>,
         inlet: Arc<dyn Inlet>,
@@ -144,15 +144,15 @@ impl Connection {
         let (gathering, _) = watch::channel(RTCIceGatheringState::New);
         let gathering = Arc::new(gathering);
         let reports = Reports::default();
-        let runtime = Handle::current();
+        let clock = Clock::new()?;
         let handler = Arc::new(Handler {
             number: plan.number,
             signs: signs.clone(),
-            clock: Clock::new(),
+            clock: clock.clone(),
             gathering: gathering.clone(),
             wake,
             inlet,
-            runtime: runtime.clone(),
+            runtime: clock.lane().clone(),
         });
         let mut attempt = 0;
         let connection = loop {
@@ -179,7 +179,7 @@ impl Connection {
             began: Mutex::new(None),
             mid: Mutex::new("0".to_owned()),
             closing: AtomicBool::new(false),
-            runtime,
+            clock,
         };
         step("the sending track", built.connection.add_track(track)).await?;
         Ok(built)
@@ -266,6 +266,12 @@ impl Connection {
     #[cfg(test)]
     pub(super) async fn restart(&self) -> Result<(), MediaError> {
         step("ICE restart", self.connection.restart_ice()).await
+    }
+
+    /// Ends the driver as a fault inside it would.
+    #[cfg(test)]
+    pub(super) fn kill(&self) {
+        self.clock.kill();
     }
 
     /// Offer and answer are known now; the first call counts.
@@ -395,7 +401,7 @@ impl Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         if !self.closing.swap(true, Ordering::AcqRel) {
-            self.runtime.spawn(close(self.connection.clone(), self.take_servers()));
+            self.clock.lane().spawn(close(self.connection.clone(), self.take_servers()));
         }
     }
 }
@@ -445,7 +451,7 @@ async fn build_once(
         .with_runtime(handler.clock.clone())
         .with_handler(handler)
         .with_udp_addrs(sockets)
-        // The driver runs on the ambient runtime; threads of its own cost more wakes and are never freed.
+        // The driver runs where the handler's clock puts it, on a lane, not on threads of the crate.
         .with_dedicated_reactor_pool_size(0)
         .build();
     let connection = step("peer connection", build).await?;

@@ -23,6 +23,7 @@ mod clock;
 mod codecs;
 mod connection;
 mod echo;
+mod lanes;
 mod negotiation;
 mod sdp_in;
 mod sdp_out;

@@ -1,4 +1,4 @@
-//! ICE restarts by the other side. Ours never restarts by itself, so the other side is one of ours whose crate is told to.
+//! ICE restarts by the other side, and the death of a driver: what only happens when the crate beneath is told to.
 
 use std::sync::Mutex;
 use std::time::{Duration, Instant};
@@ -86,6 +86,23 @@ async fn a_restart_against_a_connection_with_fixed_credentials_gets_a_new_connec
     let (_, answer) = exchange(&c, &a).await;
     assert_ne!(lines(&answer, "a=ice-ufrag"), lines(&first, "a=ice-ufrag"));
     assert_ne!(lines(&answer, "a=fingerprint"), lines(&first, "a=fingerprint"), "a new association must begin");
+    flows(&c, &a).await;
+    flows(&a, &c).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_dead_driver_is_noticed_and_replaced() {
+    let (a, b, c) = (side().await, side().await, side().await);
+    exchange(&a, &b).await;
+    flows(&a, &b).await;
+    a.0.0.0.current().expect("a connection").kill();
+    let noticed = async {
+        while !matches!(a.0.state(), TransportState::Failed(_)) {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    tokio::time::timeout(Duration::from_secs(10), noticed).await.expect("noticed in time");
+    exchange(&c, &a).await;
     flows(&c, &a).await;
     flows(&a, &c).await;
 }
