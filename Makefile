@@ -3,6 +3,7 @@
 #
 #   make demo    two phones call each other through a gateway in the same process; writes target/demo/
 #   make test    everything: format, all tests with the browser's and Python's, clippy, documentation
+#   make bench   what calls cost and how long they take, in a release build; writes target/bench/
 #   make build   all libraries and programs, development profile
 #   make deps    the Debian packages for all of this
 #   make fmt     formats the sources          make clean   removes target/
@@ -11,7 +12,7 @@
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test build deps fmt clean
+.PHONY: help demo test bench build deps fmt clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -26,6 +27,10 @@ demo:
 test:
 	@scripts/deps.sh build test python
 	@scripts/test.sh
+
+bench:
+	@scripts/deps.sh build
+	@scripts/bench.sh
 
 build:
 	@scripts/deps.sh build

@@ -14,7 +14,7 @@ use tokio::runtime::{Builder, Handle};
 
 use crate::MediaError;
 
-/// Lanes at most. One carries about 700 connections with 50 packets a second each way (0.11 to 0.15 % of a core each), so
+/// Lanes at most. One carries some 500 connections with 50 packets a second each way (0.15 to 0.2 % of a core each), so
 /// that four are as much as the audio workers beside them can serve.
 const MOST_LANES: usize = 4;
 
