@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use ewebrtc_media::MediaError;
 use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Direction, Medium, TransportConfig, TransportState};
-use transport_support::{both_ways, config, direction, exchange, lines, open_files, pair, side, until, warm, within};
+use transport_support::{both_ways, config, direction, exchange, lines, open_files, pair, side, until, warm_up, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sides_connect_within_half_a_second_and_exchange_packets() {
@@ -336,7 +336,7 @@ async fn nothing_is_left_after_close_or_drop() {
     // What the runtime and the crate open once for all.
     pair().await.0.transport.close().await;
     until("the first pair is gone", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
-    warm().await;
+    warm_up().await;
     let before = open_files();
     for round in 0..10 {
         let (a, b) = pair().await;

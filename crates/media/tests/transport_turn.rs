@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use ewebrtc_media::transport::{IceConfig, IcePolicy, IceServer, TransportConfig, TransportState};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use transport_support::{Side, both_ways, exchange, lines, loopback, open_files, side, until, warm, within};
+use transport_support::{Side, both_ways, exchange, lines, loopback, open_files, side, until, warm_up, within};
 
 /// A running server; ends with the test.
 struct Coturn {
@@ -101,7 +101,7 @@ impl Drop for Coturn {
 
 /// Two sides that may only be relayed come together quickly and speak, and nothing is left of it.
 async fn relayed_call(config: TransportConfig) {
-    warm().await;
+    warm_up().await;
     let before = open_files();
     let (a, b) = (side(config.clone()).await, side(config).await);
     let begin = Instant::now();

@@ -1,19 +1,26 @@
-//! The runtime that a connection's driver runs on: a lane's, with a way to have its timeouts handled at once.
+//! The runtime that a connection's driver runs on: a lane's, with a clock of the driver's own.
 //!
-//! Owns: the connection's place on a lane, and the sleep of the driver's loop. Lives on the connection's driver task.
-//! Must not import anything of this crate but the lanes.
+//! Owns: the connection's place on a lane, the sleep of the driver's loop and the time it sees. Lives on the connection's
+//! driver task. Must not import anything of this crate but the lanes.
 //!
-//! Why the latter: with the path, the crate makes its first DTLS message, but hands it out only when timeouts are handled the next
-//! time, which would be with the next round of ICE checks. The driver sleeps by this runtime until its next timeout, so
-//! a sleep that ends early is all that is needed; timeouts that are not due do nothing.
+//! With the path, the crate makes its first DTLS message, but hands it out only when timeouts are handled the next time,
+//! which would be with the next round of ICE checks. The driver sleeps by this runtime until its next timeout, so a sleep
+//! that ends early is all that is needed; timeouts that are not due do nothing.
+//!
+//! A driver handles a timeout that is due before it looks at its sockets, and then looks at the timeouts again. Where one
+//! round of checks takes longer than the time between two rounds (many addresses, a slow or busy machine), the next one is
+//! due as soon as one has ended, and no answer would ever be read. So the time stands still during a turn of the driver's
+//! task: a timeout is due once, and the sockets have their turn.
 
+use std::cell::Cell;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::time::Duration;
+use std::task::{Context, Poll};
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Handle;
 use webrtc::runtime::{
@@ -22,6 +29,11 @@ use webrtc::runtime::{
 
 use super::lanes::Place;
 use crate::MediaError;
+
+thread_local! {
+    /// When the driver that this thread polls began its turn.
+    static TURN: Cell<Option<Instant>> = const { Cell::new(None) };
+}
 
 type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 
@@ -67,6 +79,27 @@ impl Clock {
     }
 }
 
+/// A task during each of whose turns the time stands still.
+struct Turns(Boxed<'static, ()>);
+
+/// Gives the thread back its own time, also after a panic.
+struct Restore(Option<Instant>);
+
+impl Drop for Restore {
+    fn drop(&mut self) {
+        TURN.set(self.0);
+    }
+}
+
+impl Future for Turns {
+    type Output = ();
+
+    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let _restore = Restore(TURN.replace(Some(Instant::now())));
+        self.0.as_mut().poll(context)
+    }
+}
+
 struct Task(tokio::task::JoinHandle<()>);
 
 impl JoinHandle for Task {
@@ -82,6 +115,10 @@ impl JoinHandle for Task {
 }
 
 impl Runtime for Clock {
+    fn now(&self) -> Instant {
+        TURN.get().unwrap_or_else(Instant::now)
+    }
+
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
         if self.hurry.swap(false, Ordering::Relaxed) {
             Box::pin(std::future::ready(()))
@@ -91,7 +128,7 @@ impl Runtime for Clock {
     }
 
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
-        let task = self.place.handle().spawn(future);
+        let task = self.place.handle().spawn(Turns(future));
         #[cfg(test)]
         self.driver.lock().expect("not poisoned").replace(task.abort_handle());
         Box::new(Task(task))
@@ -127,5 +164,28 @@ impl Runtime for Clock {
 
     fn name(&self) -> &'static str {
         self.tokio.name()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn the_time_of_a_driver_moves_between_its_turns_only() {
+        let clock = Clock::new().expect("a lane");
+        let (sender, receiver) = tokio::sync::oneshot::channel();
+        let inside = clock.clone();
+        clock.spawn(Box::pin(async move {
+            let (begin, long) = (inside.now(), Instant::now());
+            while long.elapsed() < Duration::from_millis(5) {}
+            let same_turn = inside.now();
+            tokio::task::yield_now().await;
+            let _ = sender.send((same_turn - begin, inside.now() - begin));
+        }));
+        let (within, after) = receiver.await.expect("the task ran");
+        assert_eq!(within, Duration::ZERO);
+        assert!(after >= Duration::from_millis(5), "{after:?}");
+        assert!(TURN.get().is_none());
     }
 }

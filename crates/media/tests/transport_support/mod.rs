@@ -168,7 +168,7 @@ pub fn direction(text: &str) -> &str {
 }
 
 /// Starts what the first connection of the process starts and what stays for the others.
-pub async fn warm() {
+pub async fn warm_up() {
     let first = side(config()).await;
     first.transport.create_offer().await.expect("an offer");
     first.transport.close().await;
