@@ -22,6 +22,11 @@ pub struct GatewayConfig {
     pub session_seconds: u64,
     /// How long an unanswered call rings; at least 1.
     pub ring_seconds: u64,
+    /// How long a hold, an upgrade or another modification waits for the other side before the gateway answers in its
+    /// name; at least 1.
+    pub modification_seconds: u64,
+    /// How long each step of a transfer may take; at least 1.
+    pub transfer_seconds: u64,
     /// How long a poll is held before it is answered 204; 1 to 35, because original clients give up after 40 s.
     pub poll_seconds: u64,
     /// A session whose event channel nobody has asked for so long has lost its phone; at least 1.
@@ -50,6 +55,8 @@ impl Default for GatewayConfig {
             dev: false,
             session_seconds: 3600,
             ring_seconds: 60,
+            modification_seconds: 60,
+            transfer_seconds: 20,
             poll_seconds: 25,
             lost_seconds: 45,
             hold_back: Duration::from_millis(75),
@@ -91,6 +98,8 @@ impl GatewayConfig {
             domain,
             session: seconds(self.session_seconds, YEAR, "the session time must be at least 1 second")?,
             ring: seconds(self.ring_seconds, YEAR, "the ring time must be at least 1 second")?,
+            modification: seconds(self.modification_seconds, YEAR, "the modification time must be at least 1 second")?,
+            transfer: seconds(self.transfer_seconds, YEAR, "the transfer time must be at least 1 second")?,
             poll: seconds(self.poll_seconds, 35, "the poll time must be 1 to 35 seconds: clients give up after 40")?,
             lost: seconds(self.lost_seconds, YEAR, "the lost time must be at least 1 second")?,
             hold_back: self.hold_back.min(Duration::from_secs(1)),

@@ -47,10 +47,13 @@ async fn every_request_in_every_state_of_a_leg() {
     let no_body = || None::<Value>;
     let refused_id = (400, Some("SVC0002"));
     for state in [Dialing, Ringing, ConnectedOut, ConnectedIn, Ended, Unknown, Foreign] {
-        let here = |status: u16, id: Option<&'static str>| match state {
-            Ended | Unknown | Foreign => refused_id,
-            Dialing | Ringing | ConnectedOut | ConnectedIn => (status, id),
+        // What only a connected leg may ask for.
+        let connected = |status: u16, id: Option<&'static str>| match state {
+            Ended | Unknown | Foreign | Dialing | Ringing => refused_id,
+            ConnectedOut | ConnectedIn => (status, id),
         };
+        let garbage = json!({"callsMediaModifications": {"sdp": "x"}});
+        let with_id = |action: &'static str| vec![("x-calls-action", action), ("x-modId", "undefined")];
         let answer = if state == Ringing { (200, None) } else { refused_id };
         let put = |action: &'static str| vec![("x-calls-action", action)];
         let table: Vec<Attempt> = vec![
@@ -63,13 +66,42 @@ async fn every_request_in_every_state_of_a_leg() {
             ),
             ("PUT", put("call-answer"), Some(json!({"callsMediaModifications": {}})), refused_id),
             ("PUT", put("call-answer"), no_body(), refused_id),
-            ("PUT", put("initiate-call-hold"), Some(sdp.clone()), here(501, None)),
-            ("PUT", put("initiate-call-resume"), Some(sdp.clone()), here(501, None)),
-            ("PUT", put("initiate-call-move"), Some(sdp.clone()), here(501, None)),
-            ("PUT", put("initiate-call-mod"), Some(sdp.clone()), here(501, None)),
-            ("PUT", put("accept-call-mod"), Some(sdp.clone()), here(501, None)),
-            ("PUT", put("rejectCancel-call-mod"), Some(sdp.clone()), here(501, None)),
-            ("PUT", put("initiate-call-transfer"), Some(sdp.clone()), here(501, None)),
+            ("PUT", put("initiate-call-hold"), Some(sdp.clone()), connected(204, None)),
+            ("PUT", put("initiate-call-hold"), Some(garbage.clone()), connected(400, Some("SVC0001"))),
+            ("PUT", put("initiate-call-hold"), Some(json!({"callsMediaModifications": {}})), refused_id),
+            ("PUT", put("initiate-call-hold"), no_body(), refused_id),
+            ("PUT", put("initiate-call-resume"), Some(sdp.clone()), connected(204, None)),
+            ("PUT", put("initiate-call-resume"), Some(garbage.clone()), connected(400, Some("SVC0001"))),
+            ("PUT", put("initiate-call-resume"), Some(json!({"callsMediaModifications": {}})), refused_id),
+            ("PUT", put("initiate-call-resume"), no_body(), refused_id),
+            ("PUT", put("initiate-call-move"), Some(sdp.clone()), connected(204, None)),
+            ("PUT", put("initiate-call-move"), Some(garbage.clone()), connected(400, Some("SVC0001"))),
+            ("PUT", put("initiate-call-move"), Some(json!({"callsMediaModifications": {}})), refused_id),
+            ("PUT", put("initiate-call-move"), no_body(), refused_id),
+            ("PUT", put("initiate-call-mod"), Some(sdp.clone()), connected(204, None)),
+            ("PUT", put("initiate-call-mod"), Some(garbage.clone()), connected(400, Some("SVC0001"))),
+            ("PUT", put("initiate-call-mod"), Some(json!({"callsMediaModifications": {}})), refused_id),
+            ("PUT", put("initiate-call-mod"), no_body(), refused_id),
+            // Nobody was asked anything.
+            ("PUT", put("accept-call-mod"), Some(sdp.clone()), refused_id),
+            ("PUT", with_id("accept-call-mod"), Some(sdp.clone()), refused_id),
+            ("PUT", with_id("accept-call-mod"), Some(garbage.clone()), connected(400, Some("SVC0001"))),
+            ("PUT", with_id("accept-call-mod"), no_body(), refused_id),
+            ("PUT", put("rejectCancel-call-mod"), Some(sdp.clone()), refused_id),
+            ("PUT", with_id("rejectCancel-call-mod"), Some(sdp.clone()), refused_id),
+            ("PUT", put("initiate-call-transfer"), Some(sdp.clone()), refused_id),
+            (
+                "PUT",
+                vec![("x-calls-action", "initiate-call-transfer"), ("x-transferTargetCallId", "unknown")],
+                Some(sdp.clone()),
+                connected(204, None),
+            ),
+            (
+                "PUT",
+                vec![("x-calls-action", "initiate-call-transfer"), ("x-transferTargetCallId", "unknown")],
+                Some(garbage.clone()),
+                connected(400, Some("SVC0001")),
+            ),
             ("PUT", put("initiate-hold"), Some(sdp.clone()), refused_id),
             ("PUT", vec![], Some(sdp.clone()), refused_id),
             ("DELETE", vec![("x-delete-reason", "nonsense")], no_body(), (400, Some("SVC0003"))),

@@ -27,13 +27,15 @@ fn sdp(entry: &Value) -> Option<String> {
 }
 
 /// One page of a recording: what its placeholders stand for here, and its events.
-struct Page {
+struct Page<'a> {
     ids: HashMap<String, String>,
     events: Option<mpsc::Receiver<Value>>,
     last_sdp: HashMap<String, String>,
+    /// Recorded events that come later here.
+    deferred: Vec<&'a Value>,
 }
 
-impl Page {
+impl<'a> Page<'a> {
     fn fill(&self, text: &str) -> String {
         self.ids.iter().fold(text.to_owned(), |text, (name, id)| text.replace(name, id))
     }
@@ -46,6 +48,60 @@ impl Page {
         if name.starts_with('{') {
             let known = self.ids.entry(name.to_owned()).or_insert_with(|| id.clone());
             assert_eq!(*known, id, "{name}");
+        }
+    }
+}
+
+impl<'a> Page<'a> {
+    async fn next(&mut self, what: &str) -> Value {
+        let events = self.events.as_mut().expect("it polls");
+        let real = tokio::time::timeout(Duration::from_secs(5), events.recv()).await;
+        real.unwrap_or_else(|_| panic!("{what}: no event")).expect("the channel is open")
+    }
+
+    async fn expect_with_deferred(&mut self, entry: &'a Value, what: &str) {
+        for earlier in std::mem::take(&mut self.deferred) {
+            self.expect(earlier, what).await;
+        }
+        self.expect(entry, what).await;
+    }
+
+    /// The next event is the recorded one, save the differences on purpose.
+    async fn expect(&mut self, entry: &Value, what: &str) {
+        let recorded = &entry["event"];
+        if recorded["state"] == "invitation-received" && recorded.get("sdp").is_none() {
+            // The stub rang one session of the user for the call that is now moved, ours rang all of them (D-20).
+            for state in ["invitation-received", "session-terminated"] {
+                assert_eq!(self.next(what).await["state"], state, "{what}");
+            }
+        }
+        let real = self.next(what).await;
+        self.learn(recorded["resourceURL"].as_str().expect("a URL"), real["resourceURL"].as_str().expect("a URL"));
+        assert_eq!(real["type"], recorded["type"], "{what}");
+        assert_eq!(real["from"], recorded["from"], "{what}");
+        assert_eq!(real["sdp"].as_str(), sdp(entry).as_deref(), "{what}: passed through end to end");
+        let confirms = recorded["state"] == "session-open" && recorded.get("sdp").is_none();
+        let state = if confirms { "session-modified" } else { recorded["state"].as_str().expect("a state") };
+        assert_eq!(real["state"], state, "{what}");
+        assert_eq!(real.get("modId").is_some(), recorded.get("modId").is_some(), "{what}");
+        if let (Some(name), Some(id)) = (recorded["modId"].as_str(), real["modId"].as_str()) {
+            let known = self.ids.entry(name.to_owned()).or_insert_with(|| id.to_owned());
+            assert_eq!(known, id, "{what}");
+        }
+        match (recorded.get("reason").and_then(Value::as_str), real.get("reason").and_then(Value::as_str)) {
+            (Some("User not found"), reason) => assert_eq!(reason, Some("Not found"), "{what}"),
+            (Some("No other device"), reason) => {
+                assert_eq!(reason, Some("No other session"), "{what}");
+                // The way back (section 5.11), which the stub leaves out.
+                for (state, direction) in [("session-modified", "a=recvonly"), ("mod-received", "a=sendrecv")] {
+                    let restored = self.next(what).await;
+                    assert_eq!(restored["state"], state, "{what}");
+                    assert!(restored["sdp"].as_str().is_some_and(|s| s.contains(direction)), "{what}: {restored}");
+                }
+            }
+            // D-13: the party that did not hang up may hear a text.
+            (None, reason) => assert!(matches!(reason, None | Some("Call terminated")), "{what}: {reason:?}"),
+            (recorded, reason) => assert_eq!(reason, recorded, "{what}"),
         }
     }
 }
@@ -94,12 +150,12 @@ fn ours(recorded: &Value, request: &Value) -> (u16, Option<String>) {
 async fn replay(name: &str) {
     let recording = recording(name);
     let s = Server::start_with(|c| c.domain = "stub.test".into()).await;
-    let mut pages: HashMap<String, Page> = HashMap::new();
+    let mut pages: HashMap<String, Page<'_>> = HashMap::new();
     for (page, facts) in recording["pages"].as_object().expect("pages") {
         let address = facts["address"].as_str().expect("an address");
         let user = address.strip_prefix("sip:").unwrap_or(address);
         let ids = HashMap::from([("{token}".to_owned(), s.token(user))]);
-        pages.insert(page.clone(), Page { ids, events: None, last_sdp: HashMap::new() });
+        pages.insert(page.clone(), Page { ids, events: None, last_sdp: HashMap::new(), deferred: Vec::new() });
     }
     let entries = recording["entries"].as_array().expect("entries");
     let mut replayed = 0;
@@ -168,29 +224,11 @@ async fn replay(name: &str) {
                 }
                 replayed += 1;
             }
-            Some("event") => {
-                let known = pages.get_mut(page).expect("a page");
-                let events = known.events.as_mut().expect("it polls");
-                let real = tokio::time::timeout(Duration::from_secs(5), events.recv()).await;
-                let real = real.unwrap_or_else(|_| panic!("{what}: no event")).expect("the channel is open");
-                let recorded = &entry["event"];
-                known.learn(
-                    recorded["resourceURL"].as_str().expect("a URL"),
-                    real["resourceURL"].as_str().expect("a URL"),
-                );
-                assert_eq!(real["type"], recorded["type"], "{what}");
-                assert_eq!(real["from"], recorded["from"], "{what}");
-                assert_eq!(real["sdp"].as_str(), sdp(entry).as_deref(), "{what}: passed through end to end");
-                let confirms = recorded["state"] == "session-open" && recorded.get("sdp").is_none();
-                let state = if confirms { "session-modified" } else { recorded["state"].as_str().expect("a state") };
-                assert_eq!(real["state"], state, "{what}");
-                match (recorded.get("reason").and_then(Value::as_str), real.get("reason").and_then(Value::as_str)) {
-                    (Some("User not found"), reason) => assert_eq!(reason, Some("Not found"), "{what}"),
-                    // D-13: the party that did not hang up may hear a text.
-                    (None, reason) => assert!(matches!(reason, None | Some("Call terminated")), "{what}: {reason:?}"),
-                    (recorded, reason) => assert_eq!(reason, recorded, "{what}"),
-                }
+            Some("event") if entry["event"]["state"] == "move-terminated" && entry["event"]["reason"] == "success" => {
+                // The stub tells the mover before anybody has taken over, ours when somebody has (section 5.11).
+                pages.get_mut(page).expect("a page").deferred.push(entry);
             }
+            Some("event") => pages.get_mut(page).expect("a page").expect_with_deferred(entry, &what).await,
             _ => {}
         }
     }
@@ -209,6 +247,8 @@ async fn replay(name: &str) {
 
 macro_rules! replays {
     ($($test:ident: $name:literal),+ $(,)?) => {
+        const REPLAYED: &[&str] = &[$($name),+];
+
         $(#[tokio::test]
         async fn $test() {
             replay($name).await;
@@ -238,6 +278,82 @@ replays! {
     logout_in_call: "logout-in-call",
     mute: "mute",
     dtmf: "dtmf",
+    video_to_audio_answer: "video-to-audio-answer",
+    hold_resume_caller: "hold-resume-caller",
+    hold_resume_callee: "hold-resume-callee",
+    hold_resume_video: "hold-resume-video",
+    hold_twice: "hold-twice",
+    hold_not_connected: "hold-not-connected",
+    upgrade_accept: "upgrade-accept",
+    upgrade_callee: "upgrade-callee",
+    upgrade_reject: "upgrade-reject",
+    downgrade_accept: "downgrade-accept",
+    downgrade_reject: "downgrade-reject",
+    second_call_hold: "second-call-hold",
+    second_call_end: "second-call-end",
+    add_and_switch: "add-and-switch",
+    move_to_another_session: "move",
+    move_fails: "move-fails",
+    offline_online: "offline-online",
+}
+
+/// Why the other recordings are not replayed: what they show is not the gateway's, or not this gateway's.
+const NOT_REPLAYED: &[(&str, &str)] = &[
+    ("-ws", "over the WebSocket channel, which is not built"),
+    ("-websocket", "over the WebSocket channel, which is not built"),
+    ("conference", "conferences are not built"),
+    ("ringback", "early media is not built"),
+    ("transfer", "through the stub's media anchor; ours is direct (D-27), see the tests of transfers"),
+    ("second-invite-ignored", "a busy session is not rung (D-21), see below"),
+    ("video-port-0", "an answer that the stub spoiled"),
+    ("connection-refused", "no gateway answers"),
+    ("gateway-unreachable-", "a status put into the browser"),
+    ("hold-answered-200", "a status put into the browser"),
+    ("modify-error-", "a status put into the browser"),
+    ("session-expired-", "a status put into the browser"),
+    ("session-refresh-fails", "a status put into the browser"),
+    ("hangup-without-event", "an event that the stub kept back"),
+    ("no-x-expires", "an answer that the stub spoiled"),
+    ("empty-json-error", "an answer that the stub spoiled"),
+    ("unknown-message-id-events", "an answer that the stub spoiled"),
+    ("addresses", "the stub refused every address; see below"),
+    ("raw-wire", "single requests; see below"),
+];
+
+#[test]
+fn every_recording_is_replayed_or_says_why_not() {
+    let mut seen = 0;
+    for file in std::fs::read_dir(folder()).expect("recordings") {
+        let name = file.expect("an entry").file_name().into_string().expect("text");
+        let Some(name) = name.strip_suffix(".json") else { continue };
+        let excused = NOT_REPLAYED.iter().any(|(part, _)| name.starts_with(part) || name.ends_with(part));
+        assert!(REPLAYED.contains(&name) != excused, "{name}");
+        seen += 1;
+    }
+    assert!(seen > 70, "{seen}");
+}
+
+/// The requests of `second-invite-ignored`: where the stub rang a session that ignored it, ours tells the caller.
+#[tokio::test]
+async fn a_session_with_a_pending_call_is_busy() {
+    let recording = recording("second-invite-ignored");
+    let s = Server::start_with(|c| c.domain = "stub.test".into()).await;
+    let (alice, bob, carol) = (s.login("alice").await, s.login("bob").await, s.login("carol").await);
+    let mut calls = Vec::new();
+    for entry in recording["entries"].as_array().expect("entries") {
+        if entry["kind"] == "request" && entry["method"] == "POST" && entry["body"].get("call").is_some() {
+            let mut body = entry["body"].clone();
+            body["call"]["sdp"] = sdp(entry).expect("a description").into();
+            let phone = if entry["page"] == "bob" { &bob } else { &carol };
+            let reply = phone.send("POST", "/calls", &[], Some(body)).await;
+            calls.push(item_id_of(reply.header("location").expect("Location")).expect("an id").to_owned());
+        }
+    }
+    let inc = alice.invited().await;
+    assert_eq!(carol.ended(&calls[1]).await.as_deref(), Some("User busy"));
+    assert_eq!(alice.end(&inc, "reject").await.status, 204);
+    assert_eq!(alice.ended(&inc).await, None);
+    assert_eq!(bob.ended(&calls[0]).await.as_deref(), Some("User busy"));
 }
 
 /// The stub refused every dialled address; ours places the call (D-22), save `null`, and ends it when nobody is there.
@@ -326,7 +442,9 @@ async fn every_recorded_kind_of_request_is_understood() {
             (_, p) if p.contains("/participants/") => 400,
             ("PUT", p) if p.contains("/conferences/") => 400,
             ("POST", p) if p.ends_with("/conferences") || p.ends_with("/websockets") => 501,
-            ("PUT", _) if modifies => 501,
+            // In the middle of a call, with ids that nobody gave; the target of a transfer is the call itself (D-29).
+            ("PUT", _) if modifies && action == Some("accept-call-mod") => 400,
+            ("PUT", _) if modifies => 204,
             ("POST", _) => 201,
             // An account has no e911 id.
             ("PUT", _) if body.get("e911Association").is_some() => 400,

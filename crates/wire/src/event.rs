@@ -25,6 +25,12 @@ pub mod reason {
     pub const SESSION_ENDED: &str = "Session ended";
     /// The phone of the other party does not ask for events any more.
     pub const PHONE_LOST: &str = "Phone lost";
+    /// A move: the user has no other session (D-30).
+    pub const NO_OTHER_SESSION: &str = "No other session";
+    /// A transfer that the gateway or one of its parties does not allow.
+    pub const FORBIDDEN: &str = "Forbidden";
+    /// A transfer of a call that is being modified (D-29 instead of the 409 of D-14).
+    pub const MODIFICATION_RUNNING: &str = "Modification in progress";
 }
 
 /// State of an event (section 3.2).

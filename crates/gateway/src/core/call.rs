@@ -1,17 +1,20 @@
-//! The machine of one call: a calling leg, the legs that ring, the one that answered.
+//! The machine of one call from its first ring to its end; what two connected sides do in between is `talk`'s.
 //!
-//! Owns: [`Call`], and with it the choice of every `reason` text. Lives on: the core's thread; plain data, no side effect.
-//! Must not import: sessions, the outbox, the directory.
+//! Owns: [`Call`], and with it the choice of every `reason` text of a call that rings. Lives on: the core's thread; plain
+//! data, no side effect. Must not import: sessions, the outbox, the directory.
 //!
-//! Original clients stop for ever on some reasons (rest-protocol.md section 3.3.4). The rules kept here: `User busy` goes
-//! only to a caller whose call was not answered; `Call canceled` goes only to a leg that rings or that cancelled itself;
-//! whoever ends an item itself hears no reason (D-13), except the caller who cancels; everybody else hears a text.
+//! Original clients stop for ever on some reasons (rest-protocol.md section 3.3.4). The rules kept here and in `talk`:
+//! `User busy` goes only to a caller whose call was not answered; `Call canceled` goes only to a leg that rings or that
+//! cancelled itself; whoever ends an item itself hears no reason (D-13), except the caller who cancels; everybody else
+//! hears a text.
 
 use std::time::Instant;
 
 use ewebrtc_wire::{DeleteReason, reason};
 
 use super::Id;
+use super::describe::Role;
+use super::talk::{Side, Talk};
 
 /// One leg, by its session.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,38 +24,40 @@ pub(super) struct Party {
 }
 
 /// Where a call stands.
-#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Stage {
     /// Nobody answered yet.
     Ringing {
+        /// Who calls, with the offer.
+        caller: Side,
+        /// Address of the called user.
+        callee_uri: String,
         /// Who rings.
         callees: Vec<Party>,
         /// Some session of the user was busy, so `User busy` is the truth when nobody is left.
         busy: bool,
+        /// When ringing ends without an answer.
+        until: Instant,
     },
     /// The echo prepares its answer.
-    EchoStarting,
-    /// Two phones are connected.
-    Talking {
-        /// Who answered.
-        callee: Party,
+    EchoStarting {
+        /// Who calls, with the offer.
+        caller: Side,
+        /// Address of the echo.
+        callee_uri: String,
+        /// When the caller has waited long enough.
+        until: Instant,
     },
-    /// Caller and echo are connected.
-    TalkingToEcho,
+    /// Both sides are connected.
+    Talking(Box<Talk>),
     /// Every leg has ended.
     Over,
 }
 
 /// One call.
 pub(super) struct Call {
-    pub(super) caller: Party,
-    /// Address of the caller, `from` of the callees' events (D-23).
-    pub(super) caller_uri: String,
-    /// Address of the called user, `from` of the caller's events.
-    pub(super) callee_uri: String,
     pub(super) stage: Stage,
-    /// When ringing ends without an answer.
-    pub(super) ring_until: Instant,
+    /// The deadline that stands in the core's timers.
+    pub(super) armed: Option<Instant>,
 }
 
 /// Why a leg's session is out of the game.
@@ -67,32 +72,61 @@ pub(super) enum Gone {
 /// What happens to a call.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Happening {
-    /// This ringing leg answered.
-    Answered { leg: Id },
+    /// This ringing leg answered, with this description.
+    Answered { leg: Id, sdp: String },
     /// The phone of this leg deleted it.
     Deleted { leg: Id, how: DeleteReason },
     /// This ringing leg cannot take the call because its session is busy: it alone ends (D-20).
     Busy { leg: Id },
     /// The session of this leg is out of the game.
     Gone { leg: Id, why: Gone },
-    /// It has rung long enough.
-    RingTimeout,
+    /// The deadline has come.
+    Timeout,
     /// The echo has its answer.
-    EchoReady,
+    EchoReady { sdp: String },
     /// The echo could not answer.
     EchoFailed,
+}
+
+/// What a modification has that begins now.
+pub(super) struct Fresh {
+    /// Its id, never used before (D-18).
+    pub(super) mod_id: Id,
+    /// How long it waits for the other side.
+    pub(super) until: Instant,
+}
+
+/// What a leg is told while it goes on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum News {
+    /// The calling leg is connected, or the leg that took over a moved call: `session-open` with the answer.
+    Open { sdp: String },
+    /// `session-modified`: the answering leg is connected (D-7), or the call has moved; with the answer to its own offer
+    /// when a move failed.
+    Modified { sdp: Option<String> },
+    /// `mod-received`; without a description it asks for an offer (section 5.10).
+    ModReceived { mod_id: Id, sdp: Option<String> },
+    /// `mod-terminated`, always `success` (D-16): with the answer to who offered, without to who answered.
+    ModTerminated { mod_id: Id, sdp: Option<String> },
+    /// `move-terminated`
+    MoveTerminated { reason: &'static str },
+    /// `transfer-initiated`
+    TransferInitiated { target: Id },
+    /// `transfer-terminated`
+    TransferTerminated { target: Id, reason: &'static str },
 }
 
 /// What follows for one leg.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Effect {
-    /// The calling leg is connected: `session-open` with the answer.
-    Open(Party),
-    /// The answering leg is connected: `session-modified` without SDP (D-7).
-    Confirm(Party),
+    /// The leg rings from now on: `invitation-received`.
+    Invite { party: Party, from: String, sdp: Option<String> },
+    /// The leg is told something.
+    Tell { party: Party, from: String, news: News },
     /// The leg ends: `session-terminated`.
     End {
         party: Party,
+        from: String,
         reason: Option<&'static str>,
         /// The leg's own phone did it, so what it has not read yet is void.
         own: bool,
@@ -106,136 +140,187 @@ impl Call {
     pub(super) fn is_ringing(&self, leg: &str) -> bool {
         match &self.stage {
             Stage::Ringing { callees, .. } => callees.iter().any(|p| *p.leg == *leg),
-            Stage::EchoStarting | Stage::Talking { .. } | Stage::TalkingToEcho | Stage::Over => false,
+            Stage::Talking(talk) => talk.rings_at(leg),
+            Stage::EchoStarting { .. } | Stage::Over => false,
+        }
+    }
+
+    /// The two connected sides, where there are any.
+    pub(super) fn talk(&mut self) -> Option<&mut Talk> {
+        match &mut self.stage {
+            Stage::Talking(talk) => Some(talk),
+            Stage::Ringing { .. } | Stage::EchoStarting { .. } | Stage::Over => None,
+        }
+    }
+
+    /// When [`Happening::Timeout`] is due.
+    pub(super) fn deadline(&self) -> Option<Instant> {
+        match &self.stage {
+            Stage::Ringing { until, .. } | Stage::EchoStarting { until, .. } => Some(*until),
+            Stage::Talking(talk) => talk.deadline(),
+            Stage::Over => None,
         }
     }
 
     /// Advances the call. What does not fit its stage changes nothing and has no effect.
-    pub(super) fn handle(&mut self, happening: Happening) -> Vec<Effect> {
-        let stage = std::mem::replace(&mut self.stage, Stage::Over);
-        let caller = self.caller.clone();
-        let mut effects = Vec::new();
-        let mut end = |party: &Party, reason, own| effects.push(Effect::End { party: party.clone(), reason, own });
-        self.stage = match (stage, happening) {
-            (Stage::Ringing { callees, .. }, Happening::Answered { leg }) if callees.iter().any(|p| p.leg == leg) => {
-                let (winner, losers): (Vec<Party>, Vec<Party>) = callees.into_iter().partition(|p| p.leg == leg);
-                losers.iter().for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                effects.push(Effect::Open(caller));
-                match winner.into_iter().next() {
-                    Some(callee) => {
-                        effects.push(Effect::Confirm(callee.clone()));
-                        Stage::Talking { callee }
-                    }
-                    None => Stage::Over,
-                }
+    pub(super) fn handle(&mut self, happening: Happening, fresh: Fresh, effects: &mut Vec<Effect>) {
+        self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
+            Stage::Ringing { caller, callee_uri, callees, busy, until } => {
+                let ring = Ring { caller, callee_uri, callees, busy, until };
+                ring.handle(happening, effects)
             }
-            (Stage::Ringing { callees, .. }, Happening::Deleted { leg, how }) if leg == caller.leg => {
-                end(&caller, cancelled(how), true);
-                callees.iter().for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                Stage::Over
+            Stage::EchoStarting { caller, callee_uri, until } => {
+                echo_starting(caller, callee_uri, until, happening, effects)
             }
-            (Stage::Ringing { callees, .. }, Happening::Deleted { leg, .. })
-                if callees.iter().any(|p| p.leg == leg) =>
-            {
-                // A refusal on one device ends the ringing on all (D-20).
-                callees.iter().filter(|p| p.leg == leg).for_each(|p| end(p, None, true));
-                callees.iter().filter(|p| p.leg != leg).for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                end(&caller, Some(reason::USER_BUSY), false);
-                Stage::Over
-            }
-            (Stage::Ringing { callees, .. }, Happening::Gone { leg, why }) if leg == caller.leg => {
-                if why == Gone::PhoneLost {
-                    end(&caller, Some(reason::PHONE_LOST), false);
-                }
-                callees.iter().for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                Stage::Over
-            }
-            (Stage::Ringing { mut callees, .. }, Happening::Busy { leg }) => {
-                callees.iter().filter(|p| p.leg == leg).for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                callees.retain(|p| p.leg != leg);
-                if callees.is_empty() {
-                    end(&caller, Some(reason::USER_BUSY), false);
-                    Stage::Over
+            Stage::Talking(mut talk) => {
+                if talk.handle(happening, fresh, effects) {
+                    Stage::Talking(talk)
                 } else {
-                    Stage::Ringing { callees, busy: true }
-                }
-            }
-            (Stage::Ringing { mut callees, busy }, Happening::Gone { leg, why }) => {
-                if why == Gone::PhoneLost {
-                    callees.iter().filter(|p| p.leg == leg).for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                }
-                callees.retain(|p| p.leg != leg);
-                if callees.is_empty() {
-                    end(&caller, Some(if busy { reason::USER_BUSY } else { reason::NOT_AVAILABLE }), false);
                     Stage::Over
-                } else {
-                    Stage::Ringing { callees, busy }
                 }
             }
-            (Stage::Ringing { callees, .. }, Happening::RingTimeout) => {
-                end(&caller, Some(reason::NO_ANSWER), false);
-                callees.iter().for_each(|p| end(p, Some(reason::CALL_CANCELED), false));
-                Stage::Over
-            }
-            (Stage::EchoStarting, Happening::EchoReady) => {
-                effects.push(Effect::Open(caller));
-                Stage::TalkingToEcho
-            }
-            (Stage::EchoStarting, Happening::EchoFailed | Happening::RingTimeout) => {
-                end(&caller, Some(reason::NOT_AVAILABLE), false);
-                effects.push(Effect::StopEcho);
-                Stage::Over
-            }
-            (Stage::EchoStarting, Happening::Deleted { leg, how }) if leg == caller.leg => {
-                end(&caller, cancelled(how), true);
-                effects.push(Effect::StopEcho);
-                Stage::Over
-            }
-            (Stage::TalkingToEcho, Happening::Deleted { leg, .. }) if leg == caller.leg => {
-                end(&caller, None, true);
-                effects.push(Effect::StopEcho);
-                Stage::Over
-            }
-            (Stage::EchoStarting | Stage::TalkingToEcho, Happening::Gone { leg, why }) if leg == caller.leg => {
-                if why == Gone::PhoneLost {
-                    end(&caller, Some(reason::PHONE_LOST), false);
-                }
-                effects.push(Effect::StopEcho);
-                Stage::Over
-            }
-            (Stage::Talking { callee }, Happening::Deleted { leg, .. }) if leg == caller.leg || leg == callee.leg => {
-                let (own, other) = if leg == caller.leg { (&caller, &callee) } else { (&callee, &caller) };
-                end(own, None, true);
-                end(other, Some(reason::CALL_TERMINATED), false);
-                Stage::Over
-            }
-            (Stage::Talking { callee }, Happening::Gone { leg, why }) if leg == caller.leg || leg == callee.leg => {
-                let (own, other) = if leg == caller.leg { (&caller, &callee) } else { (&callee, &caller) };
-                match why {
-                    Gone::SessionEnded => end(other, Some(reason::SESSION_ENDED), false),
-                    Gone::PhoneLost => {
-                        end(own, Some(reason::PHONE_LOST), false);
-                        end(other, Some(reason::PHONE_LOST), false);
-                    }
-                }
-                Stage::Over
-            }
-            (
-                stage @ (Stage::Ringing { .. }
-                | Stage::EchoStarting
-                | Stage::Talking { .. }
-                | Stage::TalkingToEcho
-                | Stage::Over),
-                Happening::Answered { .. }
-                | Happening::Deleted { .. }
-                | Happening::Busy { .. }
-                | Happening::Gone { .. }
-                | Happening::RingTimeout
-                | Happening::EchoReady
-                | Happening::EchoFailed,
-            ) => stage,
+            Stage::Over => Stage::Over,
         };
-        effects
+    }
+}
+
+/// [`Stage::Ringing`] by itself.
+struct Ring {
+    caller: Side,
+    callee_uri: String,
+    callees: Vec<Party>,
+    busy: bool,
+    until: Instant,
+}
+
+impl Ring {
+    fn end_caller(&self, reason: Option<&'static str>, own: bool, effects: &mut Vec<Effect>) {
+        self.caller.end(&self.callee_uri, reason, own, effects);
+    }
+
+    /// Ends the ringing of every leg that this is true of.
+    fn withdraw(&self, which: impl Fn(&Party) -> bool, effects: &mut Vec<Effect>) {
+        for party in self.callees.iter().filter(|p| which(p)) {
+            let (from, party) = (self.caller.uri.clone(), party.clone());
+            effects.push(Effect::End { party, from, reason: Some(reason::CALL_CANCELED), own: false });
+        }
+    }
+
+    fn handle(mut self, happening: Happening, effects: &mut Vec<Effect>) -> Stage {
+        let calls = |leg: &Id| self.caller.is(leg);
+        match happening {
+            Happening::Answered { leg, sdp } => match self.callees.iter().find(|p| p.leg == leg).cloned() {
+                Some(party) => {
+                    self.withdraw(|p| p.leg != leg, effects);
+                    let (from, news) = (self.callee_uri.clone(), News::Open { sdp: sdp.clone() });
+                    effects.extend(self.caller.party.clone().map(|party| Effect::Tell { party, from, news }));
+                    let (from, news) = (self.caller.uri.clone(), News::Modified { sdp: None });
+                    effects.push(Effect::Tell { party: party.clone(), from, news });
+                    connected(self.caller, Some(party), self.callee_uri, sdp)
+                }
+                None => self.stays(),
+            },
+            Happening::Deleted { leg, how } if calls(&leg) => {
+                self.end_caller(cancelled(how), true, effects);
+                self.withdraw(|_| true, effects);
+                Stage::Over
+            }
+            Happening::Deleted { leg, .. } => match self.callees.iter().find(|p| p.leg == leg).cloned() {
+                Some(party) => {
+                    // A refusal on one device ends the ringing on all (D-20).
+                    effects.push(Effect::End { party, from: self.caller.uri.clone(), reason: None, own: true });
+                    self.withdraw(|p| p.leg != leg, effects);
+                    self.end_caller(Some(reason::USER_BUSY), false, effects);
+                    Stage::Over
+                }
+                None => self.stays(),
+            },
+            Happening::Gone { leg, why } if calls(&leg) => {
+                if why == Gone::PhoneLost {
+                    self.end_caller(Some(reason::PHONE_LOST), false, effects);
+                }
+                self.withdraw(|_| true, effects);
+                Stage::Over
+            }
+            Happening::Gone { leg, why } => {
+                if why == Gone::PhoneLost {
+                    self.withdraw(|p| p.leg == leg, effects);
+                }
+                self.without(&leg, effects)
+            }
+            Happening::Busy { leg } => {
+                self.busy |= self.callees.iter().any(|p| p.leg == leg);
+                self.withdraw(|p| p.leg == leg, effects);
+                self.without(&leg, effects)
+            }
+            Happening::Timeout => {
+                self.end_caller(Some(reason::NO_ANSWER), false, effects);
+                self.withdraw(|_| true, effects);
+                Stage::Over
+            }
+            Happening::EchoReady { .. } | Happening::EchoFailed => self.stays(),
+        }
+    }
+
+    /// Rings on at the others, if there are any.
+    fn without(mut self, leg: &Id, effects: &mut Vec<Effect>) -> Stage {
+        self.callees.retain(|p| p.leg != *leg);
+        if self.callees.is_empty() {
+            let why = if self.busy { reason::USER_BUSY } else { reason::NOT_AVAILABLE };
+            self.end_caller(Some(why), false, effects);
+            return Stage::Over;
+        }
+        self.stays()
+    }
+
+    fn stays(self) -> Stage {
+        let Ring { caller, callee_uri, callees, busy, until } = self;
+        Stage::Ringing { caller, callee_uri, callees, busy, until }
+    }
+}
+
+/// Both sides are there: who answers chooses the DTLS roles (section 4.8).
+fn connected(mut caller: Side, answerer: Option<Party>, uri: String, sdp: String) -> Stage {
+    let role = Role::of_answer(&sdp);
+    caller.role = role.map(Role::opposite);
+    let mut answering = Side::new(answerer, uri, sdp);
+    answering.role = role;
+    Stage::Talking(Box::new(Talk::new([caller, answering])))
+}
+
+fn echo_starting(
+    caller: Side,
+    callee_uri: String,
+    until: Instant,
+    happening: Happening,
+    effects: &mut Vec<Effect>,
+) -> Stage {
+    match happening {
+        Happening::EchoReady { sdp } => {
+            let (from, news) = (callee_uri.clone(), News::Open { sdp: sdp.clone() });
+            effects.extend(caller.party.clone().map(|party| Effect::Tell { party, from, news }));
+            connected(caller, None, callee_uri, sdp)
+        }
+        Happening::EchoFailed | Happening::Timeout => {
+            caller.end(&callee_uri, Some(reason::NOT_AVAILABLE), false, effects);
+            effects.push(Effect::StopEcho);
+            Stage::Over
+        }
+        Happening::Deleted { leg, how } if caller.is(&leg) => {
+            caller.end(&callee_uri, cancelled(how), true, effects);
+            effects.push(Effect::StopEcho);
+            Stage::Over
+        }
+        Happening::Gone { leg, why } if caller.is(&leg) => {
+            if why == Gone::PhoneLost {
+                caller.end(&callee_uri, Some(reason::PHONE_LOST), false, effects);
+            }
+            effects.push(Effect::StopEcho);
+            Stage::Over
+        }
+        Happening::Answered { .. } | Happening::Deleted { .. } | Happening::Gone { .. } | Happening::Busy { .. } => {
+            Stage::EchoStarting { caller, callee_uri, until }
+        }
     }
 }
 

@@ -4,19 +4,28 @@
 //! Must not import: anything of the HTTP shell, tokio, axum, `ewebrtc_media`; it reads no clock, time is an argument.
 //!
 //! Reading order: `request` for what goes in and out, `directory` (who exists), `session` (login and the event
-//! channel), `outbox` (delivery rules R1 to R7), `call` (the machine of one call), `ring` (how calls and sessions meet).
+//! channel), `outbox` (delivery rules R1 to R7); `call`, `talk` and `moving` (the machine of one call: ringing, connected,
+//! moving), `describe` (descriptions made in the name of a silent phone); `ring`, `modify` and `transfer` (what requests do
+//! to calls), `effects` (what calls do to sessions).
 //!
 //! Nothing grows without bound; every limit stands in [`Limits`] with its reason and what happens when it is reached.
 
 mod call;
+mod describe;
 mod directory;
+mod effects;
+mod lines;
+mod modify;
+mod moving;
 mod outbox;
 mod relay;
 mod request;
 mod ring;
 mod session;
+mod talk;
 #[cfg(test)]
 mod tests;
+mod transfer;
 
 use std::collections::{BTreeSet, HashMap, VecDeque};
 use std::sync::Arc;
@@ -47,6 +56,10 @@ pub struct CoreConfig {
     pub session: Duration,
     /// How long an unanswered call rings (D-35).
     pub ring: Duration,
+    /// How long a modification waits for the other side (D-17).
+    pub modification: Duration,
+    /// How long each step of a transfer may take (section 5.10).
+    pub transfer: Duration,
     /// How long a poll is held before it is answered 204 (D-4).
     pub poll: Duration,
     /// How long nobody may ask for a session's events before its phone counts as lost.
@@ -162,7 +175,15 @@ impl Core {
             Request::Poll { auth, poll, after } => self.poll(now, &auth, poll, after, out),
             Request::CreateCall { auth, called_party, sdp } => self.create_call(now, &auth, called_party, sdp, out),
             Request::AnswerCall { auth, leg, sdp } => self.answer_call(now, &auth, &leg, sdp, out),
-            Request::ModifyCall { auth, leg } => self.modify_call(now, &auth, &leg),
+            Request::ModifyCall { auth, leg, sdp } => self.modify_call(now, &auth, &leg, sdp, out),
+            Request::MoveCall { auth, leg, sdp } => self.move_call(now, &auth, &leg, sdp, out),
+            Request::AcceptModification { auth, leg, mod_id, sdp } => {
+                self.accept_modification(now, &auth, &leg, mod_id, Some(sdp), out)
+            }
+            Request::RejectModification { auth, leg, mod_id } => {
+                self.accept_modification(now, &auth, &leg, mod_id, None, out)
+            }
+            Request::TransferCall { auth, leg, target, sdp } => self.transfer_call(now, &auth, &leg, target, sdp, out),
             Request::EndCall { auth, leg, reason } => self.end_call(now, &auth, &leg, reason, out),
         };
         self.end_doomed(now, out);
@@ -195,7 +216,7 @@ impl Core {
             self.timers.remove(&(at, timer.clone()));
             match timer {
                 Timer::Session(id) => self.session_timeout(now, &id, out),
-                Timer::Call(id) => self.ring_timeout(now, &id, out),
+                Timer::Call(id) => self.call_timeout(now, &id, out),
             }
         }
         self.end_doomed(now, out);

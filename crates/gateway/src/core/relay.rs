@@ -1,6 +1,6 @@
 //! What the gateway corrects in a description before it passes it on.
 //!
-//! Owns: [`relay_sdp`]. Lives on: any thread. Must not import: anything of the core.
+//! Owns: [`relay_sdp`]. Lives on: any thread. Must not import: anything of the core but `lines`.
 //!
 //! Calls pass descriptions through end to end (D-27). Three things are put right, because original clients misread them
 //! and phones of other makers leave them out; everything else stays byte for byte:
@@ -9,44 +9,23 @@
 //! * a refused section (port 0) is `a=inactive` and has a `c=` line (sections 3.2 and 4.6: otherwise the original client
 //!   turns the *audio* off).
 
-const DIRECTIONS: [&str; 4] = ["a=sendrecv", "a=sendonly", "a=recvonly", "a=inactive"];
+use ewebrtc_wire::Direction;
+
+use super::lines::Lines;
 
 /// The description as it is passed on. Applying it twice changes nothing more.
 pub fn relay_sdp(text: &str) -> String {
-    let mut session: Vec<&str> = Vec::new();
-    let mut sections: Vec<Vec<&str>> = Vec::new();
-    for line in text.split('\n').map(|l| l.trim_end_matches('\r')).filter(|l| !l.is_empty()) {
-        if line.starts_with("m=") {
-            sections.push(vec![line]);
-        } else if let Some(section) = sections.last_mut() {
-            section.push(line);
-        } else {
-            session.push(line);
+    let mut lines = Lines::split(text);
+    let default = lines.default_direction();
+    for section in &mut lines.sections {
+        if section.is_refused() {
+            section.ensure_connection();
+            section.set_direction(Direction::Inactive);
+        } else if section.direction().is_none() {
+            section.set_direction(default);
         }
     }
-    let default = session.iter().rev().find(|l| DIRECTIONS.contains(l)).copied().unwrap_or("a=sendrecv");
-    for section in &mut sections {
-        let refused = section.first().and_then(|m| m.split_ascii_whitespace().nth(1)) == Some("0");
-        if refused {
-            if !section.iter().any(|l| l.starts_with("c=")) {
-                // The title line alone comes before the connection line (RFC 8866 section 5).
-                let after_title = if section.get(1).is_some_and(|l| l.starts_with("i=")) { 2 } else { 1 };
-                section.insert(after_title, "c=IN IP4 0.0.0.0");
-            }
-            if !section.iter().filter(|l| DIRECTIONS.contains(l)).eq(["a=inactive"].iter()) {
-                section.retain(|l| !DIRECTIONS.contains(l));
-                section.push("a=inactive");
-            }
-        } else if !section.iter().any(|l| DIRECTIONS.contains(l)) {
-            section.push(default);
-        }
-    }
-    let mut out = String::with_capacity(text.len() + 64);
-    for line in session.iter().chain(sections.iter().flatten()) {
-        out.push_str(line);
-        out.push_str("\r\n");
-    }
-    out
+    lines.to_string()
 }
 
 #[cfg(test)]

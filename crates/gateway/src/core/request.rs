@@ -94,13 +94,54 @@ pub enum Request {
         /// Member `sdp`.
         sdp: Option<String>,
     },
-    /// Any modification of sections 2.7.4 to 2.7.10. None is built yet: a known leg is answered 501 without an error
-    /// body, which every client shows as an unclassified error and survives (section 6.2), and nothing happens to the call.
+    /// Hold, resume, upgrade, downgrade (sections 2.7.4, 2.7.5, 2.7.7); the description says which.
     ModifyCall {
         /// Session and token.
         auth: Auth,
         /// Call id of the path.
         leg: String,
+        /// Member `sdp`.
+        sdp: Option<String>,
+    },
+    /// Section 2.7.6.
+    MoveCall {
+        /// Session and token.
+        auth: Auth,
+        /// Call id of the path.
+        leg: String,
+        /// Member `sdp`.
+        sdp: Option<String>,
+    },
+    /// Section 2.7.8.
+    AcceptModification {
+        /// Session and token.
+        auth: Auth,
+        /// Call id of the path.
+        leg: String,
+        /// Header `x-modId`.
+        mod_id: Option<String>,
+        /// Member `sdp`.
+        sdp: Option<String>,
+    },
+    /// Section 2.7.9, D-15.
+    RejectModification {
+        /// Session and token.
+        auth: Auth,
+        /// Call id of the path.
+        leg: String,
+        /// Header `x-modId`.
+        mod_id: Option<String>,
+    },
+    /// Section 2.7.10.
+    TransferCall {
+        /// Session and token.
+        auth: Auth,
+        /// Call id of the path: the held call.
+        leg: String,
+        /// Header `x-transferTargetCallId`: the other call.
+        target: Option<String>,
+        /// Member `sdp`.
+        sdp: Option<String>,
     },
     /// Section 2.7.11.
     EndCall {
@@ -315,6 +356,11 @@ impl Refusal {
     /// 400 SVC0004: no address.
     pub const fn bad_address() -> Self {
         Self::new(400, "SVC0004", "No valid addresses provided in message part %1", "calledParty")
+    }
+
+    /// 409 SVC8501: one modification of a call at a time (D-14).
+    pub const fn modification_running() -> Self {
+        Self::new(409, "SVC8501", "A modification of the call is in progress", "")
     }
 
     /// 404 SVC8514: no such user id.

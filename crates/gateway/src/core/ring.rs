@@ -3,20 +3,18 @@
 //! Owns: create, answer and end of calls (rest-protocol.md section 2.7), the destinations. Lives on: the core's thread.
 //! Must not import: anything of the HTTP shell.
 //!
-//! Rooms for what is not here yet: modifications (hold, resume, upgrade, downgrade, move, transfer) get their own file
-//! beside this one and enter at [`Core::modify_call`]; conferences enter at the HTTP shell's `conferences` and get a
-//! machine beside `call`.
+//! What connected legs ask for (hold, upgrade, move …) enters in `modify`; conferences enter at the HTTP shell's
+//! `conferences` and get a machine beside `call`.
 
 use std::time::Instant;
 
-use ewebrtc_wire::{
-    Address, BASE_PATH, DeleteReason, EventObject, EventState, Kind, Sdp, parse_called_party, path, reason,
-};
+use ewebrtc_wire::{Address, DeleteReason, parse_called_party, reason};
 
 use super::call::{Call, Effect, Happening, Party, Stage};
-use super::relay::relay_sdp;
-use super::session::Leg;
-use super::{Answer, Auth, Core, Delivery, ECHO, Id, Output, Refusal, Timer};
+use super::describe::usable;
+use super::effects::resource;
+use super::talk::Side;
+use super::{Answer, Auth, Core, Delivery, ECHO, Id, Output, Refusal};
 
 /// Whom a destination reaches.
 enum Reached {
@@ -26,14 +24,9 @@ enum Reached {
 }
 
 /// A usable description, as it is passed on.
-fn description(sdp: Option<String>) -> Result<String, Refusal> {
+pub(super) fn description(sdp: Option<String>) -> Result<String, Refusal> {
     let text = sdp.ok_or(Refusal::invalid("sdp"))?;
-    Sdp::parse(&text).map_err(|_| Refusal::service("invalid SDP format"))?;
-    Ok(relay_sdp(&text))
-}
-
-fn resource(session: &Id, leg: &Id) -> String {
-    format!("{BASE_PATH}{}", path::item(Kind::Call, session, leg))
+    usable(&text).ok_or(Refusal::service("invalid SDP format"))
 }
 
 impl Core {
@@ -77,49 +70,40 @@ impl Core {
         }
 
         let leg = self.new_id();
-        let caller = Party { session: session_id.clone(), leg: leg.clone() };
-        let answer = Answer::Call {
-            location: resource(&session_id, &leg),
-            delivery: Delivery::Response { session: session_id.clone(), leg: leg.clone() },
-        };
-        if let Some(session) = self.sessions.get_mut(&session_id) {
-            session.outbox.hold(now, &leg);
-        }
-        let ring_until = now + self.config.ring;
+        let (leg, delivery) = self.hold_leg(now, &session_id, &leg);
+        let answer = Answer::Call { location: resource(&session_id, &leg), delivery };
+        let caller = Party { session: session_id, leg };
+        let until = now + self.config.ring;
+        let callee_uri = callee.uri();
+        let side = Side::new(Some(caller.clone()), caller_uri.clone(), offer.clone());
         let stage = match self.reach(&callee) {
             Reached::Nobody(reason) => {
-                let mut event =
-                    EventObject::new(Kind::Call, resource(&session_id, &leg), EventState::SessionTerminated);
-                event.from = Some(callee.uri());
-                event.reason = Some(reason.into());
-                self.post(now, &caller, event, out);
+                let end = Effect::End { party: caller, from: callee_uri, reason: Some(reason), own: false };
+                self.carry_out(now, None, vec![end], out);
                 return Ok(answer);
             }
-            Reached::Echo => Stage::EchoStarting,
+            Reached::Echo => Stage::EchoStarting { caller: side, callee_uri, until },
             Reached::Sessions { free, busy } => {
                 let callees = free.into_iter().map(|session| Party { session, leg: self.new_id() }).collect();
-                Stage::Ringing { callees, busy }
+                Stage::Ringing { caller: side, callee_uri, callees, busy, until }
             }
         };
         let id = self.new_id();
         self.add_leg(&caller, &id, false);
+        let mut effects = Vec::new();
         match &stage {
-            Stage::EchoStarting => out.push(Output::EchoStart { call: id.clone(), offer }),
+            Stage::EchoStarting { .. } => out.push(Output::EchoStart { call: id.clone(), offer }),
             Stage::Ringing { callees, .. } => {
-                for party in callees {
-                    self.add_leg(party, &id, true);
-                    let url = resource(&party.session, &party.leg);
-                    let mut event = EventObject::new(Kind::Call, url, EventState::InvitationReceived);
-                    event.from = Some(caller_uri.clone());
-                    event.sdp = Some(offer.clone());
-                    self.post(now, party, event, out);
-                }
+                let sdp = Some(offer);
+                let invite =
+                    |party: &Party| Effect::Invite { party: party.clone(), from: caller_uri.clone(), sdp: sdp.clone() };
+                effects.extend(callees.iter().map(invite));
             }
-            Stage::Talking { .. } | Stage::TalkingToEcho | Stage::Over => {}
+            Stage::Talking(_) | Stage::Over => {}
         }
-        self.timers.insert((ring_until, Timer::Call(id.clone())));
-        let call = Call { caller, caller_uri, callee_uri: callee.uri(), stage, ring_until };
-        self.calls.insert(id, call);
+        self.calls.insert(id.clone(), Call { stage, armed: None });
+        self.arm(&id);
+        self.carry_out(now, Some(&id), effects, out);
         Ok(answer)
     }
 
@@ -133,15 +117,7 @@ impl Core {
         if !self.directory.knows(callee) {
             return Reached::Nobody(reason::NOT_FOUND);
         }
-        let ids = self.of_user.get(callee).map_or(&[][..], Vec::as_slice);
-        let alive: Vec<(&Id, bool)> = ids
-            .iter()
-            .filter_map(|id| Some((id, self.sessions.get(id)?)))
-            .filter(|(_, s)| !s.lost)
-            .map(|(id, s)| (id, s.is_busy()))
-            .collect();
-        let busy = alive.iter().any(|(_, busy)| *busy);
-        let free: Vec<Id> = alive.into_iter().filter(|(_, busy)| !busy).map(|(id, _)| id.clone()).collect();
+        let (free, busy) = self.reachable(callee, None);
         match (free.is_empty(), busy) {
             (false, busy) => Reached::Sessions { free, busy },
             (true, true) => Reached::Nobody(reason::USER_BUSY),
@@ -149,14 +125,31 @@ impl Core {
         }
     }
 
-    fn add_leg(&mut self, party: &Party, call: &Id, incoming: bool) {
-        if let Some(session) = self.sessions.get_mut(&party.session) {
-            session.legs.insert(party.leg.clone(), Leg { call: call.clone(), incoming, pending: true });
+    /// Sessions of this user that may ring now besides this one, or why there is none (D-21, D-30).
+    pub(super) fn others_of(&self, session: &Id) -> Result<Vec<Id>, &'static str> {
+        let Some(user) = self.sessions.get(session).map(|s| &s.user) else { return Err(reason::NOT_AVAILABLE) };
+        let (free, busy) = self.reachable(user, Some(session));
+        match (free.is_empty(), busy) {
+            (false, _) => Ok(free),
+            (true, true) => Err(reason::USER_BUSY),
+            (true, false) => Err(reason::NO_OTHER_SESSION),
         }
     }
 
+    /// The free sessions of this user, and whether others are busy.
+    fn reachable(&self, user: &Address, besides: Option<&Id>) -> (Vec<Id>, bool) {
+        let ids = self.of_user.get(user).map_or(&[][..], Vec::as_slice);
+        let alive = ids
+            .iter()
+            .filter(|id| Some(*id) != besides)
+            .filter_map(|id| Some((id, self.sessions.get(id)?)))
+            .filter(|(_, s)| !s.lost);
+        let (busy, free): (Vec<_>, Vec<_>) = alive.partition(|(_, s)| s.is_busy());
+        (free.into_iter().map(|(id, _)| id.clone()).collect(), !busy.is_empty())
+    }
+
     /// The call of a leg of this session.
-    fn call_of(&self, session: &Id, leg: &str) -> Option<Id> {
+    pub(super) fn call_of(&self, session: &Id, leg: &str) -> Option<Id> {
         Some(self.sessions.get(session)?.legs.get(leg)?.call.clone())
     }
 
@@ -179,19 +172,21 @@ impl Core {
             return Err(Refusal::invalid("callId"));
         }
         let answer = description(sdp)?;
-        let leg: Id = leg.into();
-        if let Some(session) = self.sessions.get_mut(&session_id) {
-            session.outbox.hold(now, &leg);
+        let (leg, delivery) = self.hold_leg(now, &session_id, leg);
+        if let Some(leg) = self.sessions.get_mut(&session_id).and_then(|s| s.legs.get_mut(&leg)) {
+            leg.pending = false;
         }
-        self.happen_with(now, &call_id, Happening::Answered { leg: leg.clone() }, Some(answer), out);
-        Ok(Answer::Leg { delivery: Some(Delivery::Response { session: session_id, leg }) })
+        self.happen(now, &call_id, Happening::Answered { leg, sdp: answer }, out);
+        Ok(Answer::Leg { delivery: Some(delivery) })
     }
 
-    /// Modifications are not built yet; see [`Request::ModifyCall`](super::Request::ModifyCall).
-    pub(super) fn modify_call(&mut self, now: Instant, auth: &Auth, leg: &str) -> Result<Answer, Refusal> {
-        let session_id = self.authorise(now, auth)?;
-        self.call_of(&session_id, leg).ok_or(Refusal::invalid("callId"))?;
-        Err(Refusal::not_built())
+    /// The request of a leg is being answered: its events wait for the response (R3, R4).
+    pub(super) fn hold_leg(&mut self, now: Instant, session: &Id, leg: &str) -> (Id, Delivery) {
+        let leg: Id = leg.into();
+        if let Some(session) = self.sessions.get_mut(session) {
+            session.outbox.hold(now, &leg);
+        }
+        (leg.clone(), Delivery::Response { session: session.clone(), leg })
     }
 
     /// Section 2.7.11. Never refused: a leg that is not known (any more) is at its end already (D-9).
@@ -205,94 +200,19 @@ impl Core {
     ) -> Result<Answer, Refusal> {
         let session_id = self.authorise(now, auth)?;
         let Some(call_id) = self.call_of(&session_id, leg) else { return Ok(Answer::Leg { delivery: None }) };
-        let leg: Id = leg.into();
-        let mut busy = false;
-        if let Some(session) = self.sessions.get_mut(&session_id) {
-            session.outbox.hold(now, &leg);
-            busy = session.is_busy_besides(Some(&leg));
-        }
+        let (leg, delivery) = self.hold_leg(now, &session_id, leg);
+        let busy = self.sessions.get(&session_id).is_some_and(|s| s.is_busy_besides(Some(&leg)));
         let rings = self.calls.get(&call_id).is_some_and(|c| c.is_ringing(&leg));
-        let happening = if rings && busy {
-            Happening::Busy { leg: leg.clone() }
-        } else {
-            Happening::Deleted { leg: leg.clone(), how }
-        };
+        let happening = if rings && busy { Happening::Busy { leg } } else { Happening::Deleted { leg, how } };
         self.happen(now, &call_id, happening, out);
-        Ok(Answer::Leg { delivery: Some(Delivery::Response { session: session_id, leg }) })
-    }
-
-    pub(super) fn ring_timeout(&mut self, now: Instant, call: &Id, out: &mut Vec<Output>) {
-        self.happen(now, call, Happening::RingTimeout, out);
+        Ok(Answer::Leg { delivery: Some(delivery) })
     }
 
     pub(super) fn echo_answered(&mut self, now: Instant, call: &Id, answer: Option<String>, out: &mut Vec<Output>) {
-        match description(answer) {
-            Ok(sdp) => self.happen_with(now, call, Happening::EchoReady, Some(sdp), out),
-            Err(_) => self.happen(now, call, Happening::EchoFailed, out),
-        }
-    }
-
-    /// Lets something happen to a call and carries out what follows.
-    pub(super) fn happen(&mut self, now: Instant, call: &Id, happening: Happening, out: &mut Vec<Output>) {
-        self.happen_with(now, call, happening, None, out);
-    }
-
-    fn happen_with(
-        &mut self,
-        now: Instant,
-        call_id: &Id,
-        happening: Happening,
-        mut answer: Option<String>,
-        out: &mut Vec<Output>,
-    ) {
-        let Some(call) = self.calls.get_mut(call_id) else { return };
-        let effects = call.handle(happening);
-        let over = call.stage == Stage::Over;
-        let (ring_until, caller) = (call.ring_until, call.caller.clone());
-        let (caller_uri, callee_uri) = (call.caller_uri.clone(), call.callee_uri.clone());
-        let ringing = matches!(call.stage, Stage::Ringing { .. } | Stage::EchoStarting);
-        if !ringing {
-            self.timers.remove(&(ring_until, Timer::Call(call_id.clone())));
-        }
-        if over {
-            self.calls.remove(call_id);
-        }
-        for effect in effects {
-            let (party, state, sdp, why, own) = match effect {
-                Effect::Open(party) => (party, EventState::SessionOpen, answer.take(), None, false),
-                Effect::Confirm(party) => (party, EventState::SessionModified, None, None, false),
-                Effect::End { party, reason, own } => (party, EventState::SessionTerminated, None, reason, own),
-                Effect::StopEcho => {
-                    out.push(Output::EchoStop { call: call_id.clone() });
-                    continue;
-                }
-            };
-            let Some(session) = self.sessions.get_mut(&party.session) else { continue };
-            if state == EventState::SessionTerminated {
-                session.legs.remove(&party.leg);
-                if session.outbox.withdraw(&party.leg) {
-                    continue;
-                }
-                if own {
-                    session.outbox.forget(&party.leg);
-                }
-            } else if let Some(leg) = session.legs.get_mut(&party.leg) {
-                leg.pending = false;
-            }
-            let mut event = EventObject::new(Kind::Call, resource(&party.session, &party.leg), state);
-            event.from = Some(if party == caller { callee_uri.clone() } else { caller_uri.clone() });
-            event.sdp = sdp;
-            event.reason = why.map(str::to_owned);
-            self.post(now, &party, event, out);
-        }
-    }
-
-    /// Queues an event for a leg and lets it go out if it may.
-    fn post(&mut self, now: Instant, party: &Party, event: EventObject, out: &mut Vec<Output>) {
-        let Some(session) = self.sessions.get_mut(&party.session) else { return };
-        if !session.outbox.push(&party.leg, event) {
-            self.doomed.push(party.session.clone());
-        }
-        self.settle(now, &party.session, out);
+        let happening = match description(answer) {
+            Ok(sdp) => Happening::EchoReady { sdp },
+            Err(_) => Happening::EchoFailed,
+        };
+        self.happen(now, call, happening, out);
     }
 }

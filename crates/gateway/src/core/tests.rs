@@ -18,6 +18,8 @@ pub(super) fn config() -> CoreConfig {
         domain: "test".into(),
         session: Duration::from_secs(3600),
         ring: Duration::from_secs(60),
+        modification: Duration::from_secs(60),
+        transfer: Duration::from_secs(20),
         poll: Duration::from_secs(25),
         lost: Duration::from_secs(45),
         hold_back: HOLD_BACK,

@@ -236,25 +236,22 @@ pub(super) async fn call(
             state.request(Request::Authorise { auth: auth.clone() })?;
             // D-46: a verb that is missing or unknown.
             let action = text(&parts.headers, names::CALLS_ACTION).and_then(CallAction::parse);
-            match action.ok_or(Refusal::invalid(names::CALLS_ACTION))? {
-                CallAction::Answer => {
-                    let wanted: CallsModification = body::json(&bytes, "callsMediaModifications")?;
-                    let answer = state.request(Request::AnswerCall { auth, leg, sdp: wanted.modification.sdp })?;
-                    let response = reply::with(reply::empty(StatusCode::OK), names::STATE, "accepted");
-                    Ok(tracked_leg(&state, response, &answer, connection))
-                }
+            let action = action.ok_or(Refusal::invalid(names::CALLS_ACTION))?;
+            let wanted: CallsModification = body::json(&bytes, "callsMediaModifications")?;
+            let request = verb(action, auth, leg, &parts.headers, wanted.modification.sdp);
+            let answer = state.request(request)?;
+            let response = match action {
+                CallAction::Answer => reply::with(reply::empty(StatusCode::OK), names::STATE, "accepted"),
+                // Exactly 204, or the original client takes it for a failure (section 1.3).
                 CallAction::Hold
                 | CallAction::Resume
                 | CallAction::Move
                 | CallAction::Modify
                 | CallAction::AcceptModification
                 | CallAction::RejectModification
-                | CallAction::Transfer => {
-                    body::json::<CallsModification>(&bytes, "callsMediaModifications")?;
-                    state.request(Request::ModifyCall { auth, leg })?;
-                    Err(Refusal::not_built())
-                }
-            }
+                | CallAction::Transfer => reply::empty(StatusCode::NO_CONTENT),
+            };
+            Ok(tracked_leg(&state, response, &answer, connection))
         }
         Method::DELETE => {
             body::read(body).await?;
@@ -264,6 +261,22 @@ pub(super) async fn call(
             Ok(tracked_leg(&state, reply::empty(StatusCode::NO_CONTENT), &answer, connection))
         }
         _ => Ok(reply::wrong_method("PUT, DELETE, OPTIONS")),
+    }
+}
+
+/// What `x-calls-action` asks for. Both spellings of the modification's id are taken (D-45).
+fn verb(action: CallAction, auth: Auth, leg: String, headers: &HeaderMap, sdp: Option<String>) -> Request {
+    let mod_id = || text(headers, names::MOD_ID).or_else(|| text(headers, names::CONFERENCE_MOD_ID)).map(str::to_owned);
+    match action {
+        CallAction::Answer => Request::AnswerCall { auth, leg, sdp },
+        CallAction::Hold | CallAction::Resume | CallAction::Modify => Request::ModifyCall { auth, leg, sdp },
+        CallAction::Move => Request::MoveCall { auth, leg, sdp },
+        CallAction::AcceptModification => Request::AcceptModification { auth, leg, mod_id: mod_id(), sdp },
+        CallAction::RejectModification => Request::RejectModification { auth, leg, mod_id: mod_id() },
+        CallAction::Transfer => {
+            let target = text(headers, names::TRANSFER_TARGET).map(str::to_owned);
+            Request::TransferCall { auth, leg, target, sdp }
+        }
     }
 }
 

@@ -9,8 +9,8 @@
 //! else (section 6.3). Every response, an error too, carries the CORS headers of section 1.6.
 //!
 //! # What is not built
-//! Modifications of a call, conferences, participants and the WebSocket channel are part of the protocol, not of this
-//! version. They are answered 501 and change nothing; `DELETE …/conferences/{id}` is answered 204 like that of any unknown
+//! Conferences, participants and the WebSocket channel are part of the protocol, not of this version. They are answered 501
+//! and change nothing; `DELETE …/conferences/{id}` is answered 204 like that of any unknown
 //! item (D-9). Each has its handler here, waiting for a core.
 //!
 //! # Extension: event numbers
