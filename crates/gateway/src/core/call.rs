@@ -108,6 +108,9 @@ pub(super) enum News {
     ModReceived { mod_id: Id, sdp: Option<String> },
     /// `mod-terminated`, always `success` (D-16): with the answer to who offered, without to who answered.
     ModTerminated { mod_id: Id, sdp: Option<String> },
+    /// No event: nobody waits for the leg's answer to this modification any longer. One that it was not asked yet is not
+    /// mentioned to it any more.
+    ModOver { mod_id: Id },
     /// `move-terminated`
     MoveTerminated { reason: &'static str },
     /// `transfer-initiated`

@@ -128,7 +128,17 @@ impl Core {
                 event.mod_id = Some(mod_id.to_string());
                 event.sdp = sdp;
             }
+            News::ModOver { mod_id } => {
+                if let Some(session) = self.sessions.get_mut(&party.session) {
+                    session.outbox.take_back(&party.leg, &mod_id);
+                }
+                return;
+            }
             News::ModTerminated { mod_id, sdp } => {
+                let outbox = self.sessions.get_mut(&party.session).map(|s| &mut s.outbox);
+                if sdp.is_none() && outbox.is_some_and(|o| o.take_back(&party.leg, &mod_id)) {
+                    return;
+                }
                 event.state = EventState::ModTerminated;
                 event.mod_id = Some(mod_id.to_string());
                 event.sdp = sdp;

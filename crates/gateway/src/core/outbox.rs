@@ -7,6 +7,7 @@
 //! * Events of one leg keep their order (R1). An answer carries **at most one event of each leg**: that is R2 (an
 //!   invitation and its end in one answer leave an original phone ringing) and also keeps two descriptions of one leg
 //!   apart.
+//! * A modification that is over before its receiver was asked is not mentioned to it: its own next offer would cross it.
 //! * An invitation never overtakes another event of the session: a phone that was just told that its own call failed
 //!   must have heard so before the next call rings, or it ignores the invitation.
 //! * After a leg's own request was answered, its events wait until that response is written and [`Outbox::new`]'s
@@ -96,6 +97,16 @@ impl Outbox {
         }
         self.waiting.retain(|w| w.leg != *leg);
         true
+    }
+
+    /// Takes back the request to answer this modification, when it was not delivered. False: it has gone out.
+    pub(super) fn take_back(&mut self, leg: &Id, mod_id: &str) -> bool {
+        let unsent = |w: &Waiting| {
+            w.leg == *leg && w.event.state == EventState::ModReceived && w.event.mod_id.as_deref() == Some(mod_id)
+        };
+        let before = self.waiting.len();
+        self.waiting.retain(|w| !unsent(w));
+        self.waiting.len() < before
     }
 
     /// Takes back everything undelivered of a leg that its own phone has given up.

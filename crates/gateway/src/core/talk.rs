@@ -131,6 +131,12 @@ impl Talk {
         }
     }
 
+    /// Gives up waiting for this side.
+    fn give_up(&mut self, side: usize, mod_id: &Id, effects: &mut Vec<Effect>) {
+        self.remember(side, mod_id);
+        self.tell(side, News::ModOver { mod_id: mod_id.clone() }, effects);
+    }
+
     /// Remembers that this side was asked.
     pub(super) fn remember(&mut self, side: usize, mod_id: &Id) {
         if let Some(party) = &self.sides[side].party {
@@ -383,17 +389,17 @@ impl Talk {
     fn timeout(&mut self, fresh: Fresh, effects: &mut Vec<Effect>) {
         match self.settle() {
             Change::Asked { by, mod_id } => {
-                self.remember(1 - by, &mod_id);
+                self.give_up(1 - by, &mod_id, effects);
                 let answer = self.answer_in_name(by, mod_id.clone(), effects);
                 self.given = Some((mod_id, answer));
             }
-            Change::Aligning { side, mod_id } => self.remember(side, &mod_id),
+            Change::Aligning { side, mod_id } => self.give_up(side, &mod_id, effects),
             Change::Moving { by, ringing, .. } => {
                 self.stop_ringing(by, ringing, effects);
                 self.move_failed(by, reason::NO_ANSWER, fresh, effects);
             }
             Change::TakingOver { by, taker, mod_id } => {
-                self.remember(1 - by, &mod_id);
+                self.give_up(1 - by, &mod_id, effects);
                 self.not_taken_over(by, &taker, reason::NO_ANSWER, fresh, effects);
             }
             // Two calls are concerned: the core ends a transfer before it comes to this.
