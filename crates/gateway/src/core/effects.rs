@@ -33,6 +33,11 @@ impl Core {
         self.with_call(now, call, out, |call, fresh, effects| call.handle(happening, fresh, effects));
     }
 
+    /// What a modification has that begins now.
+    pub(super) fn fresh(&mut self, now: Instant) -> Fresh {
+        Fresh { mod_id: self.new_id(), until: now + self.config.modification }
+    }
+
     /// Works on a call, then arms its timer, carries out what follows and forgets it when it is over.
     pub(super) fn with_call<T>(
         &mut self,
@@ -41,7 +46,7 @@ impl Core {
         out: &mut Vec<Output>,
         work: impl FnOnce(&mut Call, Fresh, &mut Vec<Effect>) -> T,
     ) -> Option<T> {
-        let fresh = Fresh { mod_id: self.new_id(), until: now + self.config.modification };
+        let fresh = self.fresh(now);
         let call = self.calls.get_mut(id)?;
         let mut effects = Vec::new();
         let result = work(call, fresh, &mut effects);

@@ -33,21 +33,14 @@ impl Core {
         out: &mut Vec<Output>,
         work: impl FnOnce(&mut Talk, Fresh, &mut Vec<Effect>) -> Result<(), Refusal>,
     ) -> Result<Answer, Refusal> {
-        let (leg, delivery) = self.hold_leg(now, session, leg);
-        let done = self.with_call(now, call, out, |call, fresh, effects| {
-            work(call.talk().ok_or(Refusal::invalid("callId"))?, fresh, effects)
-        });
-        match done.unwrap_or(Err(Refusal::invalid("callId"))) {
-            Ok(()) => Ok(Answer::Leg { delivery: Some(delivery) }),
-            Err(refusal) => {
-                // Nobody reports a refusal as written.
-                if let Some(session) = self.sessions.get_mut(session) {
-                    session.outbox.answered(now, &leg);
-                }
-                self.settle(now, session, out);
-                Err(refusal)
-            }
-        }
+        let fresh = self.fresh(now);
+        let talk = self.calls.get_mut(call).and_then(|c| c.talk()).ok_or(Refusal::invalid("callId"))?;
+        let mut effects = Vec::new();
+        work(talk, fresh, &mut effects)?;
+        let (_, delivery) = self.hold_leg(now, session, leg);
+        self.arm(call);
+        self.carry_out(now, Some(call), effects, out);
+        Ok(Answer::Leg { delivery: Some(delivery) })
     }
 
     /// # Errors

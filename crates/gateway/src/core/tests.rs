@@ -8,6 +8,9 @@ use ewebrtc_wire::{DeleteReason, EventState, NumberedEvent, Secret, decode_event
 use super::*;
 
 mod laws;
+mod modify;
+mod moving;
+mod transfer;
 
 pub(super) const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=sendrecv\r\n";
 

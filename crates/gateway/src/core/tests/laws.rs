@@ -294,7 +294,7 @@ impl Model {
         let Some(leg) = phone.running(leg) else { return };
         let Some(line) = phone.lines.iter().find(|l| l.id == leg) else { return };
         // An original client asks for nothing while it is busy with the call (section 3.3); being asked does not stop it.
-        if line.is_connected() && !matches!(line.work, Work::Idle | Work::Asked { .. }) {
+        if !matches!(line.work, Work::Idle | Work::Asked { .. }) {
             return;
         }
         let others = phone.lines.iter().filter(|l| l.id != leg && l.is_connected() && l.work == Work::Idle);
@@ -462,13 +462,13 @@ impl Model {
     /// Whatever happened: after the longest time-out every call is free, and every side can modify it.
     fn everything_is_usable(&mut self) {
         for _ in 0..8 {
-            self.read_on(8);
+            self.read_on(3);
             self.w.pass(Duration::from_secs(20));
         }
         self.answer_all();
-        self.read_on(8);
+        self.read_on(3);
         self.answer_all();
-        self.read_on(8);
+        self.read_on(3);
         for (who, leg) in self.connected() {
             let line = self.phones[who].running(leg).expect("it runs");
             let before = line_of(&self.phones[who], &line).map(|l| l.work.clone());
@@ -476,9 +476,9 @@ impl Model {
             self.change(who, leg, Verb::Modify);
             let work = line_of(&self.phones[who], &line).map(|l| l.work.clone());
             assert!(self.phones[who].auth.is_none() || work == Some(Work::Offering), "{line} of {who} is locked");
-            self.read_on(8);
+            self.read_on(3);
             self.answer_all();
-            self.read_on(8);
+            self.read_on(3);
             let after = line_of(&self.phones[who], &line).map(|l| l.work.clone());
             assert!(self.phones[who].auth.is_none() || after == Some(Work::Idle), "{line} of {who}: {after:?}");
         }
