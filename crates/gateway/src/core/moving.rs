@@ -76,8 +76,7 @@ impl Talk {
         let role = Role::of_answer(&answer);
         // Another connection: the roles are those of this answer (section 4.8).
         taker.role = role.map(Role::opposite);
-        self.sides[stays].role = role;
-        self.sides[stays].sdp = answer;
+        self.sides[stays].introduce(answer, role);
         let sdp = answer_fits(&self.sides[stays].described(), &taker.sdp);
         let old = std::mem::replace(&mut self.sides[by], taker);
         self.tell(by, News::Open { sdp }, effects);

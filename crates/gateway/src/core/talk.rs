@@ -52,6 +52,13 @@ impl Side {
         }
     }
 
+    /// Its descriptions go to somebody else from now on, who has heard nothing in its name.
+    pub(super) fn introduce(&mut self, sdp: String, role: Option<Role>) {
+        self.sdp = sdp;
+        self.role = role;
+        self.made = 0;
+    }
+
     /// Its last description as the other side is shown it.
     pub(super) fn described(&self) -> String {
         versioned(&self.sdp, self.made)

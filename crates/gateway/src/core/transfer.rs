@@ -179,11 +179,9 @@ impl Core {
             joined.remember(1 - side, &mod_id);
             let [own, target] = talk.adopt(by, *joined, side);
             let (own_from, target_from) = (talk.sides[1 - by].uri.clone(), talk.sides[by].uri.clone());
-            talk.sides[by].sdp = offer;
-            talk.sides[1 - by].sdp = answer;
-            let role = Role::of_answer(&talk.sides[1 - by].sdp);
-            talk.sides[1 - by].role = role;
-            talk.sides[by].role = role.map(Role::opposite);
+            let role = Role::of_answer(&answer);
+            talk.sides[by].introduce(offer, role.map(Role::opposite));
+            talk.sides[1 - by].introduce(answer, role);
             talk.tell(1 - by, News::ModTerminated { mod_id: asked_id, sdp: None }, effects);
             let sdp = Some(answer_fits(&talk.sides[1 - by].described(), &talk.sides[by].sdp));
             talk.tell(by, News::ModTerminated { mod_id, sdp }, effects);

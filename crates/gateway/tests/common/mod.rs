@@ -23,6 +23,18 @@ pub fn answer_sdp() -> String {
     OFFER.replace("actpass", "active")
 }
 
+/// A description in this direction, of the side with this role in DTLS and these ICE credentials.
+pub fn described(role: &str, direction: &str, ufrag: &str) -> String {
+    OFFER.replace("actpass", role).replace("sendrecv", direction) + &format!("a=ice-ufrag:{ufrag}\r\n")
+}
+
+/// The same with a video section.
+pub fn with_video(audio: &str, direction: &str) -> String {
+    format!(
+        "{audio}m=video 9 UDP/TLS/RTP/SAVPF 96\r\nc=IN IP4 0.0.0.0\r\na=setup:actpass\r\na=mid:1\r\na={direction}\r\n"
+    )
+}
+
 /// An HTTP client for plain HTTP; it still wants a TLS provider to exist.
 pub fn client() -> reqwest::Client {
     static PROVIDER: Once = Once::new();
@@ -163,6 +175,48 @@ impl Phone<'_> {
     pub async fn answer(&self, call: &str) -> Reply {
         let body = json!({"callsMediaModifications": {"sdp": answer_sdp()}});
         self.send("PUT", &format!("/calls/{call}"), &[("x-calls-action", "call-answer")], Some(body)).await
+    }
+
+    /// A verb of `x-calls-action` with further headers.
+    pub async fn act(&self, call: &str, action: &str, headers: &[(&str, &str)], sdp: &str) -> Reply {
+        let mut all = vec![("x-calls-action", action)];
+        all.extend_from_slice(headers);
+        let mut body = json!({"callsMediaModifications": {"sdp": sdp}});
+        if ["initiate-call-hold", "initiate-call-resume", "initiate-call-move"].contains(&action) {
+            body["callsMediaModifications"]["type"] = "offer".into();
+        }
+        self.send("PUT", &format!("/calls/{call}"), &all, Some(body)).await
+    }
+
+    /// The same, which must be answered with exactly 204 and nothing else.
+    pub async fn acts(&self, call: &str, action: &str, headers: &[(&str, &str)], sdp: &str) {
+        let reply = self.act(call, action, headers, sdp).await;
+        assert_eq!((reply.status, reply.body.as_str()), (204, ""), "{action}: {reply:?}");
+    }
+
+    /// Waits for `mod-received`; its id and description.
+    pub async fn asked(&self) -> (String, Option<String>) {
+        let event = self.event().await;
+        assert_eq!(event.state.as_str(), "mod-received", "{event:?}");
+        (event.mod_id.expect("an id"), event.sdp)
+    }
+
+    /// Waits for the successful end of this modification; the answer.
+    pub async fn finished(&self, id: &str) -> Option<String> {
+        let event = self.event().await;
+        assert_eq!(event.state.as_str(), "mod-terminated", "{event:?}");
+        assert_eq!((event.reason.as_deref(), event.mod_id.as_deref()), (Some("success"), Some(id)));
+        event.sdp
+    }
+
+    /// A whole modification.
+    pub async fn modified(&self, call: &str, action: &str, offer: &str, peer: (&Phone<'_>, &str), answer: &str) {
+        self.acts(call, action, &[], offer).await;
+        let (id, received) = peer.0.asked().await;
+        assert_eq!(received.as_deref(), Some(offer), "passed through");
+        peer.0.acts(peer.1, "accept-call-mod", &[("x-modId", &id)], answer).await;
+        let (answered, confirmed) = tokio::join!(self.finished(&id), peer.0.finished(&id));
+        assert_eq!((answered.as_deref(), confirmed), (Some(answer), None));
     }
 
     pub async fn end(&self, call: &str, reason: &str) -> Reply {

@@ -539,7 +539,7 @@ fn key(event: &ewebrtc_wire::EventObject) -> &'static str {
 }
 
 /// Steps of one run of the laws; `EWEBRTC_LAW_STEPS` asks for more.
-const STEPS: u64 = 300_000;
+const STEPS: u64 = 200_000;
 
 /// The seed is new in every run and printed; `EWEBRTC_LAW_SEED` repeats one.
 #[test]
