@@ -4,6 +4,8 @@
 //! across an await. Must not import: axum, hyper.
 
 use std::collections::{HashMap, VecDeque};
+use std::future::Future;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
@@ -174,6 +176,12 @@ impl GatewayState {
                         desk.core.input(now, Input::EchoAnswered { call, answer: None }, &mut more);
                     }
                 }
+                Output::EchoModify { call, mod_id, offer } => {
+                    let asked = desk.echoes.get(&call).and_then(Option::as_ref).map(|echo| echo.answer_again(offer));
+                    if !asked.is_some_and(|answer| self.ask_echo(&call, &mod_id, answer)) {
+                        desk.core.input(now, Input::EchoModified { call, mod_id, answer: None }, &mut more);
+                    }
+                }
                 Output::EchoStop { call } => stopped.extend(desk.echoes.remove(&call)),
             }
             todo.extend(more);
@@ -207,6 +215,29 @@ impl GatewayState {
                 }
             };
             state.echo_answered(call, answer, echo);
+        });
+        true
+    }
+
+    /// Waits for the echo's answer to a modification. False when there is no runtime to wait in.
+    fn ask_echo(
+        &self,
+        call: &Id,
+        mod_id: &Id,
+        answer: Pin<Box<dyn Future<Output = Result<String, String>> + Send>>,
+    ) -> bool {
+        let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
+        let (state, call, mod_id) = (self.clone(), call.clone(), mod_id.clone());
+        runtime.spawn(async move {
+            let answer = match tokio::time::timeout(ECHO_PATIENCE, answer).await {
+                Ok(Ok(answer)) => Some(answer),
+                Ok(Err(error)) => {
+                    log::debug!("the echo refused a modification: {error}");
+                    None
+                }
+                Err(_) => None,
+            };
+            state.input(Input::EchoModified { call, mod_id, answer });
         });
         true
     }

@@ -134,6 +134,8 @@ pub(super) enum Effect {
         /// The leg's own phone did it, so what it has not read yet is void.
         own: bool,
     },
+    /// The echo is asked to answer an offer.
+    AskEcho { mod_id: Id, offer: String },
     /// Nobody sends audio back any more.
     StopEcho,
 }

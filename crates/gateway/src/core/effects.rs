@@ -110,6 +110,9 @@ impl Core {
                     event.reason = reason.map(str::to_owned);
                     self.post(now, &party, event, out);
                 }
+                Effect::AskEcho { mod_id, offer } => {
+                    out.extend(call.map(|call| Output::EchoModify { call: call.clone(), mod_id, offer }));
+                }
                 Effect::StopEcho => out.extend(call.map(|call| Output::EchoStop { call: call.clone() })),
             }
         }

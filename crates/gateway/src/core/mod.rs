@@ -197,6 +197,7 @@ impl Core {
             Input::Written(delivery) => self.delivered(now, &delivery, true, out),
             Input::WriteFailed(delivery) => self.delivered(now, &delivery, false, out),
             Input::EchoAnswered { call, answer } => self.echo_answered(now, &call, answer, out),
+            Input::EchoModified { call, mod_id, answer } => self.echo_modified(now, &call, &mod_id, answer, out),
             Input::Closing => self.close(out),
         }
         self.end_doomed(now, out);

@@ -73,13 +73,7 @@ impl Core {
         let (session, call, side) = self.connected_leg(now, auth, leg)?;
         let offer = description(sdp)?;
         let ring_until = now + self.config.ring;
-        let to_echo = |talk: &mut Talk| talk.sides[1 - side].party.is_none();
-        let others = if self.calls.get_mut(&call).and_then(|c| c.talk()).is_some_and(to_echo) {
-            // The echo has one connection, to the phone that called it.
-            Err(ewebrtc_wire::reason::NOT_AVAILABLE)
-        } else {
-            self.others_of(&session)
-        };
+        let others = self.others_of(&session);
         let others = others.map(|all| all.into_iter().map(|session| Party { session, leg: self.new_id() }).collect());
         self.ask(now, (&session, &call), leg, out, |talk, fresh, effects| {
             talk.begin_move(side, offer, others, ring_until, fresh, effects)
@@ -111,5 +105,25 @@ impl Core {
         self.ask(now, (&session, &call), leg, out, |talk, fresh, effects| {
             talk.accept(side, &mod_id, answer, fresh, effects)
         })
+    }
+
+    /// The echo answers what it was asked; `None` when it could not, which refuses.
+    pub(super) fn echo_modified(
+        &mut self,
+        now: Instant,
+        call: &Id,
+        mod_id: &Id,
+        answer: Option<String>,
+        out: &mut Vec<Output>,
+    ) {
+        let answer = description(answer).ok();
+        let Some(side) = self.calls.get_mut(call).and_then(|c| c.talk()?.echo_side()) else { return };
+        if self.is_step_of_transfer(call, side, mod_id) {
+            return self.transfer_step(now, call, answer, out);
+        }
+        self.with_call(now, call, out, |call, fresh, effects| {
+            // What comes too late is of no use to anybody.
+            call.talk().map(|talk| talk.accept(side, mod_id, answer, fresh, effects))
+        });
     }
 }

@@ -64,8 +64,7 @@ impl Talk {
         let (winner, losers): (Vec<Party>, Vec<Party>) = ringing.into_iter().partition(|p| p.leg == *leg);
         self.stop_ringing(by, losers, effects);
         let asked = 1 - by;
-        let sdp = Some(offer_fits(&offer, &self.sides[asked].sdp));
-        self.tell(asked, News::ModReceived { mod_id: fresh.mod_id.clone(), sdp }, effects);
+        self.ask(asked, &fresh.mod_id, offer_fits(&offer, &self.sides[asked].sdp), effects);
         let taker = Box::new(Side::new(winner.into_iter().next(), self.sides[by].uri.clone(), offer));
         self.begin(Change::TakingOver { by, taker, mod_id: fresh.mod_id }, fresh.until);
     }

@@ -175,6 +175,15 @@ pub enum Input {
         /// The answer's SDP.
         answer: Option<String>,
     },
+    /// The echo answered a modification, or could not.
+    EchoModified {
+        /// The call.
+        call: Id,
+        /// The modification, as it was named to the echo.
+        mod_id: Id,
+        /// The answer's SDP.
+        answer: Option<String>,
+    },
     /// The gateway stops: open polls and all later ones end with 204.
     Closing,
 }
@@ -265,6 +274,15 @@ pub enum Output {
         /// The call.
         call: Id,
         /// The caller's offer.
+        offer: String,
+    },
+    /// Let the echo answer this later offer.
+    EchoModify {
+        /// The call.
+        call: Id,
+        /// Names the modification.
+        mod_id: Id,
+        /// The other side's offer.
         offer: String,
     },
     /// The call is over; drop the echo's connection.

@@ -23,7 +23,7 @@ const REMEMBERED: usize = 16;
 
 /// One side of a call.
 pub(super) struct Side {
-    /// Its leg; `None` for the echo, which is no phone: the gateway answers modifications in its name.
+    /// Its leg; `None` for the echo, which is no phone and asks for nothing itself.
     pub(super) party: Option<Party>,
     /// Address of its user, `from` of the other side's events (D-23).
     pub(super) uri: String,
@@ -138,6 +138,20 @@ impl Talk {
         }
     }
 
+    /// A side is asked to answer an offer.
+    pub(super) fn ask(&self, side: usize, mod_id: &Id, offer: String, effects: &mut Vec<Effect>) {
+        let mod_id = mod_id.clone();
+        match self.sides[side].party {
+            Some(_) => self.tell(side, News::ModReceived { mod_id, sdp: Some(offer) }, effects),
+            None => effects.push(Effect::AskEcho { mod_id, offer }),
+        }
+    }
+
+    /// Index of the side that is no phone.
+    pub(super) fn echo_side(&self) -> Option<usize> {
+        self.sides.iter().position(|s| s.party.is_none())
+    }
+
     /// Gives up waiting for this side.
     fn give_up(&mut self, side: usize, mod_id: &Id, effects: &mut Vec<Effect>) {
         self.remember(side, mod_id);
@@ -184,13 +198,8 @@ impl Talk {
         self.ensure_stable()?;
         let asked = 1 - by;
         self.sides[by].sdp = offer;
-        if self.sides[asked].party.is_none() {
-            self.given = None;
-            self.answer_in_name(by, fresh.mod_id, effects);
-            return Ok(());
-        }
-        let sdp = Some(offer_fits(&self.sides[by].described(), &self.sides[asked].sdp));
-        self.tell(asked, News::ModReceived { mod_id: fresh.mod_id.clone(), sdp }, effects);
+        let offer = offer_fits(&self.sides[by].described(), &self.sides[asked].sdp);
+        self.ask(asked, &fresh.mod_id, offer, effects);
         self.begin(Change::Asked { by, mod_id: fresh.mod_id }, fresh.until);
         Ok(())
     }
@@ -214,8 +223,7 @@ impl Talk {
         let other = &mut self.sides[1 - side];
         other.made += 1;
         let offer = as_offer(&other.described());
-        let sdp = Some(offer_fits(&offer, &self.sides[side].sdp));
-        self.tell(side, News::ModReceived { mod_id: fresh.mod_id.clone(), sdp }, effects);
+        self.ask(side, &fresh.mod_id, offer_fits(&offer, &self.sides[side].sdp), effects);
         self.begin(Change::Aligning { side, mod_id: fresh.mod_id }, fresh.until);
     }
 
@@ -386,7 +394,7 @@ impl Talk {
             }
         }
         self.stop_ringing(by, ringing, effects);
-        if self.sides.iter().any(|s| s.party.is_none()) {
+        if self.echo_side().is_some() {
             effects.push(Effect::StopEcho);
         }
         false

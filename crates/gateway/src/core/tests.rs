@@ -37,6 +37,8 @@ pub(super) struct World {
     pub(super) now: Instant,
     pub(super) answers: HashMap<PollId, PollAnswer>,
     pub(super) echoes: Vec<Id>,
+    /// What the echo was asked: call and modification.
+    pub(super) echo_asked: VecDeque<(Id, Id)>,
     polls: PollId,
 }
 
@@ -48,7 +50,14 @@ impl World {
             format!("id-{n}")
         };
         let core = Core::new(config, Box::new(ids));
-        Self { core, now: Instant::now(), answers: HashMap::new(), echoes: Vec::new(), polls: 0 }
+        Self {
+            core,
+            now: Instant::now(),
+            answers: HashMap::new(),
+            echoes: Vec::new(),
+            echo_asked: VecDeque::new(),
+            polls: 0,
+        }
     }
 
     fn carry_out(&mut self, out: Vec<Output>) {
@@ -58,6 +67,7 @@ impl World {
                     assert!(self.answers.insert(poll, answer).is_none(), "poll {poll} was answered twice");
                 }
                 Output::EchoStart { call, .. } => self.echoes.push(call),
+                Output::EchoModify { call, mod_id, .. } => self.echo_asked.push_back((call, mod_id)),
                 Output::EchoStop { call } => self.echoes.retain(|c| *c != call),
             }
         }

@@ -80,14 +80,17 @@ impl Core {
             return Err(reason::FORBIDDEN);
         }
         let held = self.talk_of(held).ok_or(reason::NOT_FOUND)?;
-        match (&held.sides[1 - by].party, far) {
-            // The echo has one connection, to the phone that called it.
-            (None, _) | (_, None) => Err(reason::NOT_AVAILABLE),
+        let transferee = held.sides[1 - by].party.as_ref();
+        // The echo makes no offers.
+        let far = far.ok_or(reason::NOT_AVAILABLE)?;
+        if transferee.is_some_and(|p| p.session == far.session) {
             // One phone cannot be connected with itself.
-            (Some(one), Some(other)) if one.session == other.session => Err(reason::FORBIDDEN),
-            (Some(_), Some(_)) if !stable || !held.is_stable() => Err(reason::MODIFICATION_RUNNING),
-            (Some(_), Some(_)) => Ok((call, side)),
+            return Err(reason::FORBIDDEN);
         }
+        if !stable || !held.is_stable() {
+            return Err(reason::MODIFICATION_RUNNING);
+        }
+        Ok((call, side))
     }
 
     /// Both calls are locked; the target is asked for an offer.
@@ -155,8 +158,7 @@ impl Core {
         let (held, by) = pair.held;
         self.with_call(now, &held, out, |held, fresh, effects| {
             if let Some(talk) = held.talk() {
-                let news = News::ModReceived { mod_id: fresh.mod_id.clone(), sdp: Some(sdp.clone()) };
-                talk.tell(1 - by, news, effects);
+                talk.ask(1 - by, &fresh.mod_id, sdp.clone(), effects);
                 talk.begin(Change::Transferring { by, target: pair.target.0, asked: Some((sdp, fresh.mod_id)) }, until);
             }
         });

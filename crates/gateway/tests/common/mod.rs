@@ -297,13 +297,21 @@ impl Phone<'_> {
 /// An echo without media: it answers, or refuses, at once.
 pub struct FakeEcho(pub Result<String, String>);
 
-struct Nothing;
-impl EchoCall for Nothing {}
+struct Nothing(String);
+
+impl EchoCall for Nothing {
+    /// What is offered, seen from the other side.
+    fn answer_again(&self, offer: String) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> {
+        let hold = offer.contains("a=sendonly");
+        let answer = if hold { self.0.replace("sendrecv", "recvonly") } else { self.0.clone() };
+        Box::pin(async move { Ok(answer) })
+    }
+}
 
 impl EchoFactory for FakeEcho {
     fn answer(&self, _offer: String) -> Pin<Box<dyn Future<Output = EchoResult> + Send>> {
         let answer = self.0.clone();
-        Box::pin(async move { answer.map(|sdp| (sdp, Box::new(Nothing) as Box<dyn EchoCall>)) })
+        Box::pin(async move { answer.map(|sdp| (sdp.clone(), Box::new(Nothing(sdp)) as Box<dyn EchoCall>)) })
     }
 }
 

@@ -269,8 +269,10 @@ impl Model {
                 self.phones[who].auth = None;
             }
             Step::Echo { works } => {
-                if let Some(call) = self.w.echoes.first().cloned() {
-                    let answer = self.description().filter(|_| works);
+                let answer = self.description().filter(|_| works);
+                if let Some((call, mod_id)) = self.w.echo_asked.pop_front() {
+                    self.w.tell(Input::EchoModified { call, mod_id, answer });
+                } else if let Some(call) = self.w.echoes.first().cloned() {
                     self.w.tell(Input::EchoAnswered { call, answer });
                 }
             }
@@ -437,6 +439,9 @@ impl Model {
 
     /// Everybody answers what it was asked, and what rings.
     fn answer_all(&mut self) {
+        while !self.w.echo_asked.is_empty() {
+            self.apply(Step::Echo { works: true });
+        }
         for who in 0..self.phones.len() {
             for leg in 0..self.phones[who].lines.len() {
                 let ringing =

@@ -370,29 +370,51 @@ fn everybody_may_leave_in_the_middle() {
     }
 }
 
+/// Alice talks to the echo; her leg.
+pub(super) fn echo(w: &mut World, a: &Auth) -> String {
+    let out = w.dial(a, "echo");
+    let call = w.echoes.last().cloned().expect("it is asked");
+    w.tell(Input::EchoAnswered { call, answer: Some(sdp("active", &["sendrecv"])) });
+    w.all(a);
+    out
+}
+
+impl World {
+    /// The echo answers what it was asked.
+    pub(super) fn echo_says(&mut self, answer: Option<String>) {
+        let (call, mod_id) = self.echo_asked.pop_front().expect("it is asked");
+        self.tell(Input::EchoModified { call, mod_id, answer });
+    }
+}
+
 #[test]
-fn the_echo_is_held_by_the_gateway() {
+fn the_echo_is_modified_like_a_phone() {
     let mut w = World::new(config());
     let a = w.login("alice");
-    let out = w.dial(&a, "echo");
-    let call = w.echoes[0].clone();
-    w.tell(Input::EchoAnswered { call, answer: Some(sdp("active", &["sendrecv"])) });
-    w.all(&a);
-    for (offer, expected) in [
-        ("sendonly", vec![Some(Direction::RecvOnly)]),
-        ("sendrecv", vec![Some(Direction::SendRecv)]),
-        ("sendonly", vec![Some(Direction::RecvOnly)]),
-    ] {
-        w.modify(&a, &out, &sdp("actpass", &[offer])).expect("free");
+    let out = echo(&mut w, &a);
+    let held = sdp("active", &["recvonly"]);
+    w.modify(&a, &out, &sdp("actpass", &["sendonly"])).expect("free");
+    assert_eq!(refused(w.modify(&a, &out, &held)), RUNNING);
+    w.echo_says(Some(held.clone()));
+    assert_eq!(w.one(&a).sdp, Some(held));
+    // It cannot, or says nothing: the gateway answers in its name.
+    let upgrade = sdp("actpass", &["sendrecv", "sendrecv"]);
+    for answer in [None, Some("garbage".to_owned())] {
+        w.modify(&a, &out, &upgrade).expect("free");
+        w.echo_says(answer);
         let answer = w.one(&a).sdp.expect("an answer");
-        assert_eq!(shape(&answer), expected);
+        assert_eq!(shape(&answer), [Some(Direction::RecvOnly), None], "what it last said, and no video");
         assert!(answer.contains("a=setup:active"), "its role stays: {answer}");
     }
-    w.modify(&a, &out, &sdp("actpass", &["sendrecv", "sendrecv"])).expect("free");
-    let answer = w.one(&a).sdp.expect("an answer");
-    assert_eq!(shape(&answer), [Some(Direction::SendRecv), None], "the echo has no video");
+    w.modify(&a, &out, &upgrade).expect("free");
+    w.wait(&[&a], 60);
+    assert_eq!(shape(&w.one(&a).sdp.expect("an answer"))[1], None);
+    w.echo_says(Some(sdp("active", &["sendrecv", "sendrecv"])));
+    assert!(w.all(&a).is_empty(), "too late");
+    w.modify(&a, &out, &upgrade).expect("free");
     w.end(&a, &out, DeleteReason::Terminate);
     w.ended(&a, &out, None);
+    w.echo_says(None);
     assert!(w.echoes.is_empty());
 }
 

@@ -223,13 +223,19 @@ fn the_peer_may_refuse_the_new_session_or_be_silent() {
 }
 
 #[test]
-fn a_call_to_the_echo_does_not_move() {
+fn a_call_to_the_echo_moves_too() {
     let mut w = World::new(config());
-    let (a, _other) = (w.login("alice"), w.login("alice"));
-    let out = w.dial(&a, "echo");
-    let call = w.echoes[0].clone();
-    w.tell(Input::EchoAnswered { call, answer: Some(sdp("active", &["sendrecv"])) });
-    w.all(&a);
-    w.move_call(&a, &out).expect("204 all the same");
-    w.moved_back(&a, &out, reason::NOT_AVAILABLE);
+    let (a, other) = (w.login("alice"), w.login("alice"));
+    let out = super::modify::echo(&mut w, &a);
+    w.move_call(&a, &out).expect("free");
+    let event = w.one(&other);
+    assert_eq!((event.state, event.from.as_deref()), (EventState::InvitationReceived, Some("sip:echo@test")));
+    let leg = item_id_of(&event.resource_url).expect("an id").to_owned();
+    w.take_over(&other, &leg).expect("it rings");
+    let answer = sdp("active", &["sendrecv"]);
+    w.echo_says(Some(answer.clone()));
+    assert_eq!(w.one(&other).sdp, Some(answer));
+    assert_eq!(w.told(&a).last().map(|t| &t.0), Some(&EventState::SessionTerminated));
+    w.end(&other, &leg, DeleteReason::Terminate);
+    assert!(w.echoes.is_empty());
 }

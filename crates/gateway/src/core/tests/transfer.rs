@@ -56,6 +56,12 @@ impl Three {
         self.transfer(&held, Some(&active)).expect("free");
     }
 
+    /// The held call is not connected yet.
+    fn begin_refused(&mut self) {
+        let (held, active) = (self.held.clone(), self.active.clone());
+        assert_eq!(refused(self.transfer(&held, Some(&active))), (400, Some("SVC0002")));
+    }
+
     /// Carol is asked for an offer, and gives a fresh one; her id and what Bob was asked.
     fn offered(&mut self) -> (String, String) {
         let (of_c, none) = self.w.asked(&self.c);
@@ -279,24 +285,40 @@ fn the_transferor_hears_of_every_impossible_wish() {
 }
 
 #[test]
-fn the_echo_and_one_phone_alone_cannot_be_joined() {
+fn the_echo_can_be_given_away_but_not_be_called_in() {
     let mut w = World::new(config());
     let (a, b) = (w.login("alice"), w.login("bob"));
-    let (held, at_b) = connect(&mut w, &a, &b, "bob");
-    let active = w.dial(&a, "echo");
+    let (active, at_b) = connect(&mut w, &a, &b, "bob");
+    let held = w.dial(&a, "echo");
     let call = w.echoes[0].clone();
-    let mut t = Three { w, c: b.clone(), a, b, held, active, at_b, at_c: String::new() };
-    t.begin();
-    t.failed(reason::NOT_FOUND);
+    let mut t = Three { w, c: b.clone(), a, b, held, active, at_b: String::new(), at_c: at_b };
+    t.begin_refused();
     t.w.tell(Input::EchoAnswered { call, answer: Some(sdp("active", &["sendrecv"])) });
     t.w.all(&t.a);
+    std::mem::swap(&mut t.held, &mut t.active);
     t.begin();
     t.failed(reason::NOT_AVAILABLE);
-    t.w.end(&t.a, &t.active, DeleteReason::Terminate);
-    t.w.all(&t.a);
-    // Bob calls Alice as well.
-    let (b, a) = (t.b.clone(), t.a.clone());
+    std::mem::swap(&mut t.held, &mut t.active);
+    t.begin();
+    let (of_b, _) = t.w.asked(&t.c);
+    t.w.accept(&t.c, &t.at_c, &of_b, &fresh()).expect("asked");
+    let answer = sdp("active", &["sendrecv"]);
+    t.w.echo_says(Some(answer.clone()));
+    assert_eq!(t.w.finished(&t.c, &of_b), Some(answer));
+    assert_eq!((t.w.all(&t.a).len(), t.w.core.call_count(), t.w.echoes.len()), (4, 1, 1));
+    t.w.end(&t.c, &t.at_c, DeleteReason::Terminate);
+    t.w.ended(&t.c, &t.at_c, None);
+    assert!(t.w.echoes.is_empty());
+}
+
+#[test]
+fn one_phone_alone_cannot_be_joined_with_itself() {
+    let mut t = Three::new();
+    let (a, b) = (t.a.clone(), t.b.clone());
+    t.w.end(&a, &t.active, DeleteReason::Terminate);
+    t.w.all(&a);
     (t.at_c, t.active) = connect(&mut t.w, &b, &a, "alice");
+    t.c = b;
     t.begin();
     t.failed(reason::FORBIDDEN);
     t.usable();
