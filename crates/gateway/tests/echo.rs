@@ -6,7 +6,9 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use common::*;
-use ewebrtc_media::transport::{Medium, RtpPacket, Transport, TransportConfig, TransportEvents, TransportState};
+use ewebrtc_media::transport::{
+    Direction, Medium, RtpPacket, Transport, TransportConfig, TransportEvents, TransportState,
+};
 use serde_json::json;
 
 #[derive(Default)]
@@ -62,6 +64,20 @@ async fn the_echo_sends_audio_back_until_the_caller_hangs_up() {
         }
     };
     tokio::time::timeout(DEADLINE, heard).await.expect("the echo is heard");
+    // The echo answers later offers with its own connection.
+    for (wish, action, expected) in [
+        (Direction::SendOnly, "initiate-call-hold", "a=recvonly"),
+        (Direction::SendRecv, "initiate-call-resume", "a=sendrecv"),
+    ] {
+        transport.set_direction(Medium::Audio, wish);
+        let offer = transport.create_offer().await.expect("an offer");
+        alice.acts(&call, action, &[], &offer).await;
+        let event = alice.event().await;
+        assert_eq!((event.state.as_str(), event.reason.as_deref()), ("mod-terminated", Some("success")));
+        let answer = event.sdp.expect("an answer");
+        assert!(answer.contains(expected), "{action}: {answer}");
+        transport.apply_answer(&answer).await.expect("applied");
+    }
     assert_eq!(alice.end(&call, "terminate").await.status, 204);
     assert_eq!(alice.ended(&call).await, None);
     // Its connection ends with the call, which the caller's side notices.
