@@ -211,4 +211,46 @@ mod tests {
         let (a, b) = (sdp("active", &[("audio", 9, "sendrecv")]), sdp("passive", &[("audio", 9, "sendrecv")]));
         assert!(is_fresh(&a, &b) && !is_fresh(&a, &a) && !is_fresh("v=0\r\n", &a));
     }
+
+    /// Whatever two phones say: what is made of it can be read, and has the sections its receiver needs.
+    fn check(last: &str, offer: &str) {
+        let (Some(last), Some(offer)) = (usable(last), usable(offer)) else { return };
+        let count = |text: &str| Sdp::parse(text).expect("made descriptions can be read").sections.len();
+        for role in [None, Some(Role::Active), Some(Role::Passive)] {
+            let answer = answer_for(&last, role, &offer);
+            assert_eq!(count(&answer), count(&offer));
+            assert_eq!(relay_sdp(&answer), answer);
+            assert!(!answer.contains("a=setup:actpass"));
+        }
+        assert_eq!(count(&answer_fits(&last, &offer)), count(&offer));
+        let fitting = offer_fits(&as_offer(&versioned(&offer, 3)), &last);
+        assert!(count(&fitting) >= count(&last));
+        assert_eq!(offer_fits(&fitting, &last), fitting);
+        assert!(agree(&last, &last) && !is_fresh(&last, &last));
+    }
+
+    #[test]
+    fn recorded_descriptions_can_be_answered_and_offered() {
+        let root = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("../wire/data/transcripts/sdp");
+        let mut all = Vec::new();
+        for folder in std::fs::read_dir(root).expect("recordings") {
+            for file in std::fs::read_dir(folder.expect("an entry").path()).expect("a folder") {
+                all.push(std::fs::read_to_string(file.expect("an entry").path()).expect("a text"));
+            }
+        }
+        all.iter().zip(all.iter().skip(1)).for_each(|(a, b)| check(a, b));
+        all.iter().zip(all.iter().skip(7)).for_each(|(a, b)| check(a, b));
+        assert!(all.len() > 200);
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_description_makes_a_bad_one(
+            last in "v=0\r\no=[ -~]{0,20}\r\n(m=[a-z]{0,5} [0-9]{1,2}[ -~]{0,9}\r\n|a=[a-z]{4,9}(:[ -~]{0,9})?\r\n|i=x\r\n){0,12}",
+            offer in "v=0\no=- 1 1[ -~]{0,9}\n(m=(audio|video) (0|9) X 1\n|a=(sendonly|inactive|setup:actpass)\n|c=x\n){0,12}",
+        ) {
+            check(&last, &offer);
+            check(&offer, &last);
+        }
+    }
 }

@@ -73,7 +73,11 @@ impl Core {
         let (session, call, side) = self.connected_leg(now, auth, leg)?;
         let offer = description(sdp)?;
         let ring_until = now + self.config.ring;
-        let others = self.others_of(&session);
+        // After a transfer both sides may be sessions of one user.
+        let talk = self.calls.get_mut(&call).and_then(|c| c.talk());
+        let inside: Vec<Id> =
+            talk.iter().flat_map(|t| &t.sides).filter_map(|s| s.party.as_ref()).map(|p| p.session.clone()).collect();
+        let others = self.others_of(&session, &inside);
         let others = others.map(|all| all.into_iter().map(|session| Party { session, leg: self.new_id() }).collect());
         self.ask(now, (&session, &call), leg, out, |talk, fresh, effects| {
             talk.begin_move(side, offer, others, ring_until, fresh, effects)

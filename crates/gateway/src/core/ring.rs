@@ -117,7 +117,7 @@ impl Core {
         if !self.directory.knows(callee) {
             return Reached::Nobody(reason::NOT_FOUND);
         }
-        let (free, busy) = self.reachable(callee, None);
+        let (free, busy) = self.reachable(callee, &[]);
         match (free.is_empty(), busy) {
             (false, busy) => Reached::Sessions { free, busy },
             (true, true) => Reached::Nobody(reason::USER_BUSY),
@@ -125,10 +125,11 @@ impl Core {
         }
     }
 
-    /// Sessions of this user that may ring now besides this one, or why there is none (D-21, D-30).
-    pub(super) fn others_of(&self, session: &Id) -> Result<Vec<Id>, &'static str> {
+    /// Sessions of this session's user that may ring for a call of it, or why there is none (D-21, D-30). `besides` are
+    /// the sessions that are in the call already.
+    pub(super) fn others_of(&self, session: &Id, besides: &[Id]) -> Result<Vec<Id>, &'static str> {
         let Some(user) = self.sessions.get(session).map(|s| &s.user) else { return Err(reason::NOT_AVAILABLE) };
-        let (free, busy) = self.reachable(user, Some(session));
+        let (free, busy) = self.reachable(user, besides);
         match (free.is_empty(), busy) {
             (false, _) => Ok(free),
             (true, true) => Err(reason::USER_BUSY),
@@ -137,11 +138,11 @@ impl Core {
     }
 
     /// The free sessions of this user, and whether others are busy.
-    fn reachable(&self, user: &Address, besides: Option<&Id>) -> (Vec<Id>, bool) {
+    fn reachable(&self, user: &Address, besides: &[Id]) -> (Vec<Id>, bool) {
         let ids = self.of_user.get(user).map_or(&[][..], Vec::as_slice);
         let alive = ids
             .iter()
-            .filter(|id| Some(*id) != besides)
+            .filter(|id| !besides.contains(id))
             .filter_map(|id| Some((id, self.sessions.get(id)?)))
             .filter(|(_, s)| !s.lost);
         let (busy, free): (Vec<_>, Vec<_>) = alive.partition(|(_, s)| s.is_busy());

@@ -323,3 +323,29 @@ fn one_phone_alone_cannot_be_joined_with_itself() {
     t.failed(reason::FORBIDDEN);
     t.usable();
 }
+
+#[test]
+fn a_call_does_not_move_to_a_session_that_is_in_it() {
+    let mut w = World::new(config());
+    let (a, b, c) = (w.login("bob"), w.login("alice"), w.login("alice"));
+    let (held, at_b) = connect(&mut w, &a, &b, "alice");
+    w.all(&c);
+    let active = w.dial(&a, "alice");
+    let (ringing, at_c) = (w.invited(&b), w.invited(&c));
+    w.answer(&c, &at_c).expect("it rings");
+    w.ended(&b, &ringing, Some(reason::CALL_CANCELED));
+    let mut t = Three { w, a, b, c, held, active, at_b, at_c };
+    for phone in [t.a.clone(), t.c.clone()] {
+        t.w.all(&phone);
+    }
+    t.begin();
+    let (_, of_b) = t.offered();
+    t.w.accept(&t.b, &t.at_b, &of_b, &sdp("active", &["sendrecv"])).expect("asked");
+    t.w.all(&t.b);
+    let offer = Some(sdp("actpass", &["sendonly"]));
+    let request = Request::MoveCall { auth: t.b.clone(), leg: t.at_b.clone(), sdp: offer };
+    let answer = t.w.ask(request);
+    t.w.respond(answer).expect("204 all the same");
+    let told = t.w.told(&t.b);
+    assert_eq!(told[0], (EventState::MoveTerminated, Some(reason::NO_OTHER_SESSION.into())));
+}
