@@ -568,7 +568,11 @@ fn every_leg_ends_once_and_every_modification_too() {
         steps.set(steps.get() + list.len());
         let mut model = Model::new(&numbered);
         model.prepare(calls);
-        list.into_iter().for_each(|step| model.apply(step));
+        for step in list {
+            model.apply(step);
+            let core = &model.w.core;
+            assert!(core.timers.len() <= core.session_count() + core.call_count(), "a timer was left behind");
+        }
         model.finish();
         for (name, count) in model.reached {
             *reached.borrow_mut().entry(name).or_default() += count;
