@@ -13,7 +13,7 @@ use std::time::Instant;
 use ewebrtc_wire::{DeleteReason, reason};
 
 use super::Id;
-use super::describe::Role;
+use super::describe::{Role, settled};
 use super::talk::{Side, Talk};
 
 /// One leg, by its session.
@@ -288,6 +288,7 @@ impl Ring {
 fn connected(mut caller: Side, answerer: Option<Party>, uri: String, sdp: String) -> Stage {
     let role = Role::of_answer(&sdp);
     caller.role = role.map(Role::opposite);
+    caller.sdp = settled(&caller.sdp, &sdp);
     let mut answering = Side::new(answerer, uri, sdp);
     answering.role = role;
     Stage::Talking(Box::new(Talk::new([caller, answering])))

@@ -113,6 +113,18 @@ pub(super) fn answer_fits(answer: &str, offer: &str) -> String {
     lines.to_string()
 }
 
+/// What is left of an offer after its answer: sections that the answer refuses are stopped, and whoever offered them sends
+/// nothing there (RFC 3264 section 6).
+pub(super) fn settled(offer: &str, answer: &str) -> String {
+    let (mut lines, answer) = (Lines::split(offer), Lines::split(answer));
+    for (n, section) in lines.sections.iter_mut().enumerate() {
+        if !section.is_refused() && answer.sections.get(n).is_none_or(|s| s.is_refused()) {
+            *section = section.refused();
+        }
+    }
+    lines.to_string()
+}
+
 /// Whether both say the same about every section: refused or not, and in which direction.
 pub(super) fn agree(a: &str, b: &str) -> bool {
     let shape = |text: &str| {
@@ -226,6 +238,7 @@ mod tests {
         let fitting = offer_fits(&as_offer(&versioned(&offer, 3)), &last);
         assert!(count(&fitting) >= count(&last));
         assert_eq!(offer_fits(&fitting, &last), fitting);
+        assert_eq!(count(&settled(&offer, &last)), count(&offer));
         assert!(agree(&last, &last) && !is_fresh(&last, &last));
     }
 

@@ -10,7 +10,7 @@ use std::time::Instant;
 use ewebrtc_wire::reason;
 
 use super::call::{Effect, Fresh, Gone, News, Party};
-use super::describe::{Role, answer_fits, offer_fits};
+use super::describe::{Role, answer_fits, offer_fits, settled};
 use super::talk::{Change, Side, Talk};
 use super::{Id, Refusal};
 
@@ -77,6 +77,7 @@ impl Talk {
         taker.role = role.map(Role::opposite);
         self.sides[stays].introduce(answer, role);
         let sdp = answer_fits(&self.sides[stays].described(), &taker.sdp);
+        taker.sdp = settled(&taker.sdp, &sdp);
         let old = std::mem::replace(&mut self.sides[by], taker);
         self.tell(by, News::Open { sdp }, effects);
         if let Some(party) = old.party {

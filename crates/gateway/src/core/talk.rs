@@ -14,7 +14,7 @@ use std::time::Instant;
 use ewebrtc_wire::reason;
 
 use super::call::{Effect, Fresh, Gone, Happening, News, Party};
-use super::describe::{Role, agree, answer_fits, answer_for, as_offer, offer_fits, versioned};
+use super::describe::{Role, agree, answer_fits, answer_for, as_offer, offer_fits, settled, versioned};
 use super::{Id, Refusal};
 
 /// Finished modifications that are remembered, so that a repeated or late answer is recognised: more than a phone can
@@ -214,8 +214,14 @@ impl Talk {
 
     fn answer_in_name(&mut self, by: usize, mod_id: Id, effects: &mut Vec<Effect>) -> String {
         let answer = self.made_answer(by);
-        self.tell(by, News::ModTerminated { mod_id, sdp: Some(answer.clone()) }, effects);
+        self.answered(by, mod_id, answer.clone(), effects);
         answer
+    }
+
+    /// A side's offer is answered.
+    pub(super) fn answered(&mut self, by: usize, mod_id: Id, answer: String, effects: &mut Vec<Effect>) {
+        self.sides[by].sdp = settled(&self.sides[by].sdp, &answer);
+        self.tell(by, News::ModTerminated { mod_id, sdp: Some(answer) }, effects);
     }
 
     /// A side is offered what the other side last said, because it has something else in mind.
@@ -255,8 +261,8 @@ impl Talk {
                 match answer {
                     Some(answer) => {
                         self.sides[side].sdp = answer;
-                        let sdp = Some(answer_fits(&self.sides[side].described(), &self.sides[by].sdp));
-                        self.tell(by, News::ModTerminated { mod_id: mod_id.clone(), sdp }, effects);
+                        let answer = answer_fits(&self.sides[side].described(), &self.sides[by].sdp);
+                        self.answered(by, mod_id.clone(), answer, effects);
                     }
                     None => {
                         self.answer_in_name(by, mod_id.clone(), effects);

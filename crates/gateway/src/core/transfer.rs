@@ -185,8 +185,8 @@ impl Core {
             talk.sides[by].introduce(offer, role.map(Role::opposite));
             talk.sides[1 - by].introduce(answer, role);
             talk.tell(1 - by, News::ModTerminated { mod_id: asked_id, sdp: None }, effects);
-            let sdp = Some(answer_fits(&talk.sides[1 - by].described(), &talk.sides[by].sdp));
-            talk.tell(by, News::ModTerminated { mod_id, sdp }, effects);
+            let answer = answer_fits(&talk.sides[1 - by].described(), &talk.sides[by].sdp);
+            talk.answered(by, mod_id, answer, effects);
             if let (Some(held), Some(target)) = (own.party, target.party) {
                 for news in [
                     News::TransferInitiated { target: target.leg.clone() },

@@ -287,6 +287,24 @@ fn a_late_answer_brings_the_initiator_into_line() {
 }
 
 #[test]
+fn what_was_refused_is_not_promised_later() {
+    let mut w = World::new(config());
+    let (a, b) = (w.login("alice"), w.login("bob"));
+    let (out, inc) = w.connect(&a, &b, "bob");
+    let upgrade = sdp("actpass", &["sendrecv", "sendrecv"]);
+    w.modify(&a, &out, &upgrade).expect("free");
+    let (id, _) = w.asked(&b);
+    w.reject(&b, &inc, &id).expect("asked");
+    w.all(&a);
+    w.all(&b);
+    // Alice's camera is off again: in her silence nothing else is said.
+    w.modify(&b, &inc, &upgrade).expect("free");
+    let (id, _) = w.asked(&a);
+    w.wait(&[&a, &b], 60);
+    assert_eq!(shape(&w.finished(&b, &id).expect("an answer")), [Some(Direction::SendRecv), None]);
+}
+
+#[test]
 fn a_hold_needs_nobody() {
     let mut w = World::new(config());
     let (a, b) = (w.login("alice"), w.login("bob"));
