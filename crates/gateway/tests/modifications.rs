@@ -176,7 +176,7 @@ async fn two_calls_at_a_time_and_no_third() {
 
 #[tokio::test]
 async fn a_call_moves_and_comes_back_when_it_cannot() {
-    let s = Server::start_with(|c| c.ring_seconds = 1).await;
+    let s = Server::start_with(|c| c.ring_seconds = 3).await;
     let (alice, bob) = (s.login("alice").await, s.login("bob").await);
     let (out, inc) = alice.connect(&bob, "bob").await;
     let offer = described("actpass", "sendonly", "a");
@@ -232,7 +232,7 @@ async fn a_call_moves_and_comes_back_when_it_cannot() {
 
 #[tokio::test]
 async fn a_transfer_joins_two_calls_or_leaves_both() {
-    let s = Server::start_with(|c| c.transfer_seconds = 1).await;
+    let s = Server::start_with(|c| c.transfer_seconds = 3).await;
     let (alice, bob, carol) = (s.login("alice").await, s.login("bob").await, s.login("carol").await);
     let (held, at_bob) = alice.connect(&bob, "bob").await;
     let audio = |direction: &str| described("actpass", direction, "a");
