@@ -1,8 +1,9 @@
-//! Addresses: what a user may dial, and what the gateway makes of it (numbers.md sections 4 and 12, D-22 to D-24).
+//! Addresses: what a user may dial, and what the gateway makes of it (numbers.md section 12, D-22 to D-24).
 //!
 //! Owns: [`called_party`] for the phone, [`Address`] for the gateway. Lives on: any thread.
-//! Must not import: anything but percent-decoding.
+//! Must not import: anything but percent-decoding and the numbers.
 
+use crate::numbers::{SPECIAL, clean};
 use percent_encoding::percent_decode_str;
 
 /// Domain of a phone and a gateway that were told none.
@@ -10,9 +11,6 @@ pub const DEFAULT_DOMAIN: &str = "ewebrtc.local";
 
 /// Domain that original clients give to short and foreign numbers (section 1.5).
 const DIGITS_DOMAIN: &str = "icmn.api.att.net";
-
-/// Numbers that are taken as they are (numbers.md section 1).
-const SPECIAL: [&str; 5] = ["911", "411", "611", "*69", "#89"];
 
 /// Longest text that is looked at, in characters.
 const MAX_TEXT: usize = 255;
@@ -61,7 +59,7 @@ pub fn called_party(text: &str, domain: &str) -> Result<String, AddressError> {
     if is_name(text) {
         return Ok(format!("sip:{text}@{domain}"));
     }
-    let digits = clean_phone_number(text);
+    let digits = clean(text);
     let starts_right = text.starts_with(|c: char| c.is_ascii_digit() || "+(*#.-".contains(c));
     match digits.len() {
         0 => Err(AddressError::Malformed),
@@ -77,28 +75,6 @@ pub fn called_party(text: &str, domain: &str) -> Result<String, AddressError> {
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
         && text.chars().all(|c| c.is_ascii_alphanumeric() || "._-".contains(c))
-}
-
-/// Letters become keypad digits, punctuation and white space go; account ids and special numbers stay as they are
-/// (numbers.md section 4).
-pub fn clean_phone_number(text: &str) -> String {
-    if text.contains('@') || SPECIAL.contains(&text.trim()) {
-        return if text.contains('@') { text.into() } else { text.trim().into() };
-    }
-    text.chars()
-        .filter_map(|c| match c.to_ascii_lowercase() {
-            d @ '0'..='9' => Some(d),
-            'a'..='c' => Some('2'),
-            'd'..='f' => Some('3'),
-            'g'..='i' => Some('4'),
-            'j'..='l' => Some('5'),
-            'm'..='o' => Some('6'),
-            'p'..='s' => Some('7'),
-            't'..='v' => Some('8'),
-            'w'..='z' => Some('9'),
-            _ => None,
-        })
-        .collect()
 }
 
 /// Who a user is, or who is called.

@@ -1,6 +1,6 @@
 //! The REST protocol of Enhanced WebRTC ("RTC v1") as Rust types, stated once and used by both sides.
 //!
-//! Owns: names, paths, bodies, events, error bodies, addresses and the reading of SDP; the tables of `data/`.
+//! Owns: names, paths, bodies, events, error bodies, addresses, numbers and the reading of SDP; the tables of `data/`.
 //! Lives on: the caller's thread; everything here is plain data and pure functions.
 //! Must not import: any other crate of this workspace, any I/O, any clock.
 //!
@@ -11,18 +11,20 @@
 mod address;
 mod errors;
 mod event;
+mod numbers;
+#[cfg(test)]
+mod numbers_tests;
 mod rest;
 mod sdp;
 mod secret;
 mod tables;
 
-pub use address::{
-    Address, AddressError, DEFAULT_DOMAIN, called_party, clean_phone_number, parse_called_party, parse_user_id,
-};
+pub use address::{Address, AddressError, DEFAULT_DOMAIN, called_party, parse_called_party, parse_user_id};
 pub use errors::{
     ApiError, ErrorClass, RequestError, SdkError, api_error, api_error_for, api_errors, sdk_error, sdk_errors,
 };
 pub use event::{EventObject, EventState, NumberedEvent, decode_events, encode_events, encode_numbered_events, reason};
+pub use numbers::{CallerInfo, MAX_NUMBER_TEXT, TooLong, caller_info, clean_phone_number, format_number};
 pub use rest::{
     BASE_PATH, CallAction, CallBody, CallCreate, CallsModification, ConferenceAction, ConferenceBody, ConferenceCreate,
     ConferenceModification, DeleteReason, E911Association, E911Body, Kind, MAX_BODY, MediaModification, SessionBody,
