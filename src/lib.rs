@@ -33,9 +33,10 @@ mod runtime;
 mod signal;
 
 pub use api::{
-    AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, Credential, DevToken,
-    DialOptions, Error, Event, Events, IceConfig, IcePolicy, IceServer, LegStats, LoginOptions, PcmReader, PcmWriter,
-    Phone, PhoneConfig, SdkError, Subscription, api_errors, dev_token, ice_from_json, sdk_errors,
+    AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, CallerInfo, Capabilities,
+    Credential, DevToken, DialOptions, Error, Event, Events, IceConfig, IcePolicy, IceServer, LegStats, LoginOptions,
+    PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, Support, api_errors, dev_token, ice_from_json,
+    is_network_connected, sdk_errors,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};

@@ -1,9 +1,10 @@
-//! What programs see: phones, calls, events, errors, and the gateway in the same process.
+//! What programs see: phones, calls, events, errors, the utilities, and the gateway in the same process.
 //!
 //! Owns: the public types. Lives on: any thread; only handlers run on a phone's dispatcher thread.
 //! Must not import: `ffi`; nothing of `ewebrtc_gateway` outside `gateway.rs`.
 
 mod call;
+mod capabilities;
 mod config;
 mod dev;
 mod error;
@@ -11,10 +12,12 @@ mod event;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod ice;
+mod numbers;
 mod options;
 mod phone;
 
 pub use call::{Call, CallInfo};
+pub use capabilities::{Capabilities, Support, is_network_connected};
 pub use config::PhoneConfig;
 pub use dev::{DevToken, dev_token};
 pub use error::Error;
@@ -28,4 +31,4 @@ pub use phone::{Phone, Subscription};
 pub use crate::core::io::ErrorObject;
 pub use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer};
 pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
-pub use ewebrtc_wire::{ApiError, SdkError, api_errors, sdk_errors};
+pub use ewebrtc_wire::{ApiError, CallerInfo, SdkError, api_errors, sdk_errors};
