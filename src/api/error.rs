@@ -19,7 +19,7 @@ pub enum Error {
     Closed,
     /// Too many commands are under way; none was given.
     Busy,
-    /// Waiting was refused because it would happen inside an event handler.
+    /// Waiting was refused because it would happen inside an event handler or the log callback.
     InHandler,
     /// A configuration value cannot be used.
     Config(String),
@@ -57,7 +57,7 @@ impl fmt::Display for Error {
             Error::UnknownMethod(name) => write!(f, "there is no method {name:?}"),
             Error::Closed => f.write_str("the phone is closed"),
             Error::Busy => f.write_str("too many commands are under way"),
-            Error::InHandler => f.write_str("an event handler must not wait for its own phone"),
+            Error::InHandler => f.write_str("an event handler or the log callback must not wait for a phone"),
             Error::Config(text) | Error::System(text) => f.write_str(text),
         }
     }

@@ -12,6 +12,8 @@ mod event;
 #[cfg(feature = "gateway")]
 mod gateway;
 mod ice;
+mod log_line;
+mod logging;
 mod numbers;
 mod options;
 mod phone;
@@ -25,6 +27,8 @@ pub use event::{Event, Events};
 #[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayConfig};
 pub use ice::ice_from_json;
+pub use log_line::{LogLevel, LogLine};
+pub use logging::{LogManager, Logger};
 pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 

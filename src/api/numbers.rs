@@ -63,11 +63,7 @@ impl Phone {
     /// # Errors
     /// 3820 for a text of more than [`ewebrtc_wire::MAX_NUMBER_TEXT`] bytes; event `error`.
     pub fn format_number(&self, number: &str) -> Result<Option<String>, Error> {
-        let shown = ewebrtc_wire::format_number(number).map_err(|e| self.refuse(Utility::FormatNumber, e, None))?;
-        if shown.is_none() {
-            log::warn!("formatNumber: nothing is left of the text");
-        }
-        Ok(shown)
+        shown(number).map_err(|e| self.refuse(Utility::FormatNumber, e, None))
     }
 
     /// Takes the address of a caller apart (`getCallerInfo`), such as `from` of `call:incoming`: scheme, number or user,
@@ -109,10 +105,20 @@ fn computed(utility: Utility, argument: Option<&Value>) -> Result<Value, String>
     };
     match utility {
         Utility::CleanPhoneNumber => ewebrtc_wire::clean_phone_number(text).map(Value::from),
-        Utility::FormatNumber => ewebrtc_wire::format_number(text).map(Value::from),
+        Utility::FormatNumber => shown(text).map(Value::from),
         Utility::GetCallerInfo => ewebrtc_wire::caller_info(text).map(|info| info.to_json()),
     }
     .map_err(|TooLong| TooLong.to_string())
+}
+
+/// A number as it is shown. That nothing is left of a text is said in the log, and by no event (section 16 of
+/// phone-behaviour.md).
+fn shown(text: &str) -> Result<Option<String>, TooLong> {
+    let shown = ewebrtc_wire::format_number(text)?;
+    if shown.is_none() {
+        log::warn!("formatNumber: nothing is left of the text");
+    }
+    Ok(shown)
 }
 
 #[cfg(test)]

@@ -8,8 +8,8 @@ use super::config::PhoneConfig;
 use super::dev::{self, DevToken};
 use super::error::Error;
 use super::event::{Event, Events};
-use super::numbers;
 use super::options::{AnswerOptions, DialOptions, LoginOptions};
+use super::{logging, numbers};
 use crate::core::errors;
 use crate::core::io::{Command, CoreConfig, ErrorObject, Input};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
@@ -153,7 +153,8 @@ impl Phone {
     /// Blocks the calling thread for a moment; asynchronous code uses [`Phone::invoke_async`].
     ///
     /// # Errors
-    /// As every method: [`Error::Phone`] with the code, [`Error::UnknownMethod`], [`Error::Closed`].
+    /// As every method: [`Error::Phone`] with the code, [`Error::UnknownMethod`], [`Error::Closed`]; [`Error::InHandler`] inside
+    /// the log callback.
     pub fn invoke(&self, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
         if let Some(answer) = numbers::answer(self, method, &options, tag) {
             let value = answer?;
@@ -162,6 +163,7 @@ impl Phone {
             }
             return Ok(value);
         }
+        outside_of_log_callback()?;
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let command = Command { tag: tag.map(str::to_owned), method: method.into(), target: None, options };
         self.give(command, Reply::Sync(sender), None)?;
@@ -174,6 +176,7 @@ impl Phone {
     /// # Errors
     /// As [`Phone::invoke`], and [`Error::NotFound`] when the handle is not (or no longer) that of a live call.
     pub fn invoke_on(&self, call: u64, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
+        outside_of_log_callback()?;
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
         let command = Command { tag: tag.map(str::to_owned), method: method.into(), target: Some(call), options };
         self.give(command, Reply::Sync(sender), None)?;
@@ -335,8 +338,9 @@ impl Phone {
     /// Does not close it by itself. Blocks the calling thread.
     ///
     /// # Errors
-    /// [`Error::InHandler`] inside a handler of any phone.
+    /// [`Error::InHandler`] inside a handler of any phone and inside the log callback.
     pub fn wait_closed(&self) -> Result<(), Error> {
+        outside_of_log_callback()?;
         if self.0.dispatcher.wait_done() { Ok(()) } else { Err(Error::InHandler) }
     }
 
@@ -418,6 +422,11 @@ impl std::fmt::Debug for Phone {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str("Phone")
     }
+}
+
+/// The log callback may run on the thread of a phone: what waits for a phone there might wait for itself.
+fn outside_of_log_callback() -> Result<(), Error> {
+    if logging::inside_callback() { Err(Error::InHandler) } else { Ok(()) }
 }
 
 /// True when the gateway is on this machine's loopback: then loopback candidates reach whoever it serves.
