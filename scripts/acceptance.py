@@ -35,6 +35,12 @@ OFFLINE = f"{CORE_SESSION}::offline_keeps_calls_and_online_resumes_at_once"
 E911 = f"{CORE_SESSION}::the_e911_id_is_associated_once_per_command"
 ANSWERS = "src/core/errors.rs::answers_become_error_objects"
 EXPIRY_TEXTS = "src/core/errors.rs::only_texts_about_a_session_mean_expiry"
+LOGGING = "tests/logging.rs"
+LOGGERS = f"{LOGGING}::loggers_of_the_application_come_and_go"
+LINES_OF_LOG = f"{LOGGING}::lines_are_filtered_by_level_and_say_where_they_come_from"
+LEVELS = f"{LOGGING}::levels_are_set_for_all_for_one_and_back"
+REPORT = "tests/utilities.rs::the_report_says_what_works_here"
+LISTED = "tests/utilities.rs::the_errors_of_phone_and_gateway_can_be_listed"
 UNREACHABLE = f"{FAULTS}::a_gateway_lost_in_mid_call_is_reported_once_and_media_goes_on"
 EXPIRED = f"{FAULTS}::a_restarted_gateway_expires_the_session"
 
@@ -69,12 +75,12 @@ EVENTS = {
 # Line -> tests, where the event's own tests do not show it or something else shows it better; or a text.
 MODIFICATIONS = "not yet: video and media modifications"
 LINES = {
-    "S001": "not yet: the utility namespaces",
+    "S001": [LOGGERS, LINES_OF_LOG],
     "S002": [LOGIN],
-    "S003": "not yet: the utility namespaces",
-    "S004": "not yet: the utility namespaces",
-    "S005": ["crates/wire/src/tables.rs::the_tables_are_complete"],
-    "S006": ["crates/wire/src/tables.rs::the_tables_are_complete"],
+    "S003": [REPORT],
+    "S004": [LEVELS, LOGGERS],
+    "S005": [LISTED],
+    "S006": [LISTED],
     "S007": [ANSWERED],
     "S008": [
         f"{SESSIONS}::a_phone_is_closed_and_dropped_inside_its_own_handler",

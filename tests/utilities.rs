@@ -1,4 +1,4 @@
-//! The utilities of a phone: numbers and addresses by method and by name, their errors, and the report of what works here.
+//! The utilities: numbers and addresses by method and by name, their errors, the report of what works here, the lists of errors.
 //!
 //! Uses the library's public interface only. The numbers' rules themselves are tested in `crates/wire`.
 
@@ -158,4 +158,26 @@ async fn the_report_says_what_works_here() {
     }
     let gateway = Gateway::start(GatewayConfig::development()).await.expect("the feature is there");
     gateway.stop().await;
+}
+
+#[test]
+fn the_errors_of_phone_and_gateway_can_be_listed() {
+    let page: Value = serde_json::from_str(include_str!("../crates/wire/data/errors.json")).expect("JSON");
+    let text = |entry: &Value, name: &str| entry[name].as_str().unwrap_or_default().to_owned();
+    let rows = |name: &str| page[name].as_array().expect("a list").clone();
+
+    let sdk = rows("sdk_errors");
+    assert_eq!((ewebrtc::sdk_errors().len(), sdk.len()), (158, 158));
+    for (ours, row) in ewebrtc::sdk_errors().iter().zip(&sdk) {
+        let fields = ["code", "js_object", "js_method", "message", "cause", "resolution"].map(|name| text(row, name));
+        assert_eq!([ours.code, ours.js_object, ours.js_method, ours.message, ours.cause, ours.resolution], fields);
+    }
+    let api = rows("api_errors");
+    assert_eq!((ewebrtc::api_errors().len(), api.len()), (31, 31));
+    for (ours, row) in ewebrtc::api_errors().iter().zip(&api) {
+        let fields =
+            ["code", "js_object", "js_method", "message", "message_id", "resolution"].map(|name| text(row, name));
+        assert_eq!([ours.code, ours.js_object, ours.js_method, ours.message, ours.message_id, ours.resolution], fields);
+        assert_eq!(ours.http_status.map(u64::from), row["http_status"].as_u64(), "{}", ours.code);
+    }
 }
