@@ -32,7 +32,7 @@ fn an_outgoing_call_from_dial_to_hangup() {
     assert_eq!(phone.names(), ["sc connecting>connected", "call:connected"]);
     let orders: Vec<&MediaOrder> = phone.orders.iter().map(|(_, order)| order).collect();
     let answer = MediaOrder::ApplyAnswer { sdp: AUDIO_SDP.into() };
-    let offer = MediaOrder::Offer { local: "silence".into(), remote: "discard".into() };
+    let offer = MediaOrder::Offer { local: "silence".into(), remote: "discard".into(), video: false };
     assert_eq!(orders, [&offer, &answer, &MediaOrder::Activate]);
     phone.media(handle, MediaReport::Applied);
     phone.media(handle, MediaReport::FirstAudio);
@@ -58,7 +58,7 @@ fn an_incoming_call_from_invitation_to_the_peers_hangup() {
     assert_eq!(phone.names(), ["call:incoming"]);
     phone.call_tagged("a", "answer", Some(handle), json!({"localMedia": "tone:440"})).expect("accepted");
     let local = "tone:440".to_owned();
-    let order = MediaOrder::Answer { offer: AUDIO_SDP.into(), local, remote: "discard".into() };
+    let order = MediaOrder::Answer { offer: AUDIO_SDP.into(), local, remote: "discard".into(), video: false };
     assert_eq!(phone.orders, [(handle, order)]);
     phone.describe(handle);
     let put = phone.find(Verb::Put, C1).expect("the answer is sent");
@@ -445,23 +445,6 @@ fn a_video_offer_is_told_as_video_and_answered_as_audio() {
     phone.describe(handle);
     phone.reply(Verb::Put, C1, 200, &[], "");
     assert_eq!(phone.events.last().expect("an event").data["mediaType"], "audio");
-    phone.finish();
-}
-
-#[test]
-fn a_change_of_media_is_refused_and_the_call_goes_on() {
-    let mut phone = Driver::ready();
-    phone.talking("c1");
-    phone.names();
-    phone.deliver(&[event("c1", "mod-received", &[("sdp", AUDIO_SDP), ("modId", "m1")])]);
-    assert_eq!(phone.names(), ["notification"]);
-    let put = phone.find(Verb::Put, C1).expect("the refusal is sent");
-    assert!(put.request.headers.contains(&("x-modId", "m1".to_owned())));
-    assert!(put.request.headers.contains(&("x-calls-action", "rejectCancel-call-mod".to_owned())));
-    phone.answer(put.id, 500, &[], "");
-    phone.deliver(&[event("c1", "mod-terminated", &[("reason", "success")])]);
-    assert!(phone.names().is_empty());
-    assert_eq!(phone.code("hangup", None, json!({})), "ok");
     phone.finish();
 }
 

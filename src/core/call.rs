@@ -4,6 +4,7 @@
 //! crate. The requests and orders that a transition needs are made by `signals` and `phone`.
 
 use super::io::{ErrorObject, Handle, ItemRef};
+use super::modification::{Change, Transfer};
 use ewebrtc_wire::{DeleteReason, EventObject, Kind, MediaType, Sdp, reason};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -17,12 +18,20 @@ const MAX_DEFERRED: usize = 16;
 /// Commands that wait for one call; more come only from a program that repeats itself, and finish at once.
 pub(super) const MAX_WAITING: usize = 64;
 
-/// State of a call, spelled as in `call:state-changed`. The states of modifications, move and transfer join with them.
+/// State of a call, spelled as in `call:state-changed` (section 4: fifteen values).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum CallState {
     Created,
     Connecting,
     Connected,
+    ModificationInitiated,
+    ModificationAccepted,
+    Held,
+    MoveInitiated,
+    MoveFailed,
+    Moved,
+    Transferring,
+    Transferred,
     Disconnecting,
     Disconnected,
     Canceled,
@@ -35,6 +44,14 @@ impl CallState {
             CallState::Created => "created",
             CallState::Connecting => "connecting",
             CallState::Connected => "connected",
+            CallState::ModificationInitiated => "modification-initiated",
+            CallState::ModificationAccepted => "modification-accepted",
+            CallState::Held => "held",
+            CallState::MoveInitiated => "move-initiated",
+            CallState::MoveFailed => "move-failed",
+            CallState::Moved => "moved",
+            CallState::Transferring => "transferring",
+            CallState::Transferred => "transferred",
             CallState::Disconnecting => "disconnecting",
             CallState::Disconnected => "disconnected",
             CallState::Canceled => "canceled",
@@ -52,7 +69,7 @@ pub(super) enum Phase {
     Posting,
     /// Incoming: nobody has answered yet.
     Ringing,
-    /// Incoming: answered with action end, the foreground call has not ended yet.
+    /// Waits until the foreground call is out of the way: answered with an action, or added.
     Queued,
     /// Incoming: the local description of the answer is being made.
     Preparing,
@@ -116,6 +133,8 @@ pub(super) enum Until {
     Connecting,
     /// answer
     Connected,
+    /// hold, resume, move, upgrade, downgrade, acceptModification, rejectModification, switchCall, transfer
+    Changed,
     /// cancel, reject, hangup
     Ended,
 }
@@ -125,6 +144,21 @@ pub(super) enum Until {
 pub(super) struct Waiting {
     pub(super) tag: Option<String>,
     pub(super) until: Until,
+    /// Code with which it fails when the call ends before.
+    pub(super) code: &'static str,
+}
+
+/// An order to the media side whose outcome is awaited. Outcomes come in the order of the orders.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Ordered {
+    /// The description of a new item.
+    FirstDescription,
+    /// A description for the change of this number.
+    Description(u64),
+    /// The first answer is put in force.
+    FirstAnswer,
+    /// The answer to a change is put in force.
+    Answer,
 }
 
 /// One call.
@@ -156,6 +190,28 @@ pub(super) struct Call {
     pub(super) local_sdp: Option<String>,
     /// The media side has a leg for this call, or is making it.
     pub(super) leg: bool,
+    /// The last description of the other side, for a transfer (section 2.7.10).
+    pub(super) remote_sdp: Option<String>,
+    /// Orders to the media side whose outcome has not come.
+    pub(super) ordered: VecDeque<Ordered>,
+    /// The change that is running.
+    pub(super) change: Option<Change>,
+    /// Number of the last change.
+    pub(super) changes: u64,
+    /// Id of the peer's last change: the same event again starts nothing.
+    pub(super) last_mod_id: Option<String>,
+    /// The transfer that is running, with this call as its resource.
+    pub(super) transfer: Option<Transfer>,
+    /// On hold by us, as agreed with the other side.
+    pub(super) holding: bool,
+    /// On hold by the other side.
+    pub(super) peer_held: bool,
+    /// Held for another item, to be resumed when it is in the foreground again (section 8).
+    pub(super) marked: bool,
+    /// The resume for the mark is due as soon as the running change is over.
+    pub(super) resume_due: bool,
+    /// The media side was told last to send silence.
+    pub(super) silent: bool,
     /// A remote answer has been given to the media side.
     pub(super) answer_applied: bool,
     /// Early media is on its way; `call:ringback-provided` not yet published.
@@ -198,6 +254,17 @@ impl Call {
             rejected: false,
             offer: None,
             local_sdp: None,
+            remote_sdp: None,
+            ordered: VecDeque::new(),
+            change: None,
+            changes: 0,
+            last_mod_id: None,
+            transfer: None,
+            holding: false,
+            peer_held: false,
+            marked: false,
+            resume_due: false,
+            silent: false,
             leg: false,
             answer_applied: false,
             ringback_due: false,
@@ -220,7 +287,12 @@ impl Call {
 
     /// A call that rings here.
     pub(super) fn incoming(handle: Handle, index: u64, id: String, from: String, offer: Option<String>) -> Self {
-        let mut call = Self { id: Some(id), offer, ..Self::new(handle, index, Flow::Incoming, from, Phase::Ringing) };
+        let mut call = Self {
+            id: Some(id),
+            remote_sdp: offer.clone(),
+            offer,
+            ..Self::new(handle, index, Flow::Incoming, from, Phase::Ringing)
+        };
         if let Some(sdp) = call.offer.as_deref().and_then(|text| Sdp::parse(text).ok()) {
             call.media = CallMedia::of(sdp.media_type());
             call.codec = sdp.codec_list();
@@ -261,6 +333,25 @@ impl Call {
         }
     }
 
+    /// Events wait until the gateway has answered a request that they may be about.
+    pub(super) fn defers_events(&self) -> bool {
+        self.phase == Phase::Answering
+            || self.change.as_ref().is_some_and(Change::defers_events)
+            || self.transfer == Some(Transfer::Requested)
+    }
+
+    /// Takes the order to the media side that has now had its outcome.
+    pub(super) fn description_came(&mut self) -> Option<Ordered> {
+        // Outcomes come in order: what was ordered before a description is done.
+        while let Some(order) = self.ordered.pop_front() {
+            match order {
+                Ordered::FirstDescription | Ordered::Description(_) => return Some(order),
+                Ordered::FirstAnswer | Ordered::Answer => {}
+            }
+        }
+        None
+    }
+
     /// Is the end of this call already asked for?
     pub(super) fn is_ending(&self) -> bool {
         match self.phase {
@@ -288,6 +379,14 @@ impl Call {
                 CallState::Created => (CallState::Canceled, None),
                 CallState::Connecting
                 | CallState::Connected
+                | CallState::ModificationInitiated
+                | CallState::ModificationAccepted
+                | CallState::Held
+                | CallState::MoveInitiated
+                | CallState::MoveFailed
+                | CallState::Moved
+                | CallState::Transferring
+                | CallState::Transferred
                 | CallState::Disconnecting
                 | CallState::Disconnected
                 | CallState::Canceled
@@ -345,6 +444,14 @@ impl Call {
                 Flow::Incoming => CallState::Rejected,
             },
             CallState::Connected
+            | CallState::ModificationInitiated
+            | CallState::ModificationAccepted
+            | CallState::Held
+            | CallState::MoveInitiated
+            | CallState::MoveFailed
+            | CallState::Moved
+            | CallState::Transferring
+            | CallState::Transferred
             | CallState::Disconnecting
             | CallState::Disconnected
             | CallState::Canceled
@@ -366,6 +473,13 @@ impl Call {
             | Phase::Talking
             | Phase::Ending => None,
         }
+    }
+
+    /// Until when the outcome of a change or a transfer is awaited; an ending call awaits none.
+    pub(super) fn outcome_limit(&self) -> Option<Instant> {
+        let running = self.phase == Phase::Talking;
+        let limit = self.transfer.and_then(Transfer::until).or(self.change.as_ref().and_then(|change| change.until));
+        limit.filter(|_| running)
     }
 
     /// Takes the commands that are finished by reaching `until`.

@@ -10,6 +10,7 @@ use super::events;
 use super::io::{ErrorObject, Handle, HttpResponse, MediaOrder};
 use super::phone::{Life, PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
+use super::session::SessionPhase;
 use ewebrtc_wire::DeleteReason;
 
 impl PhoneCore {
@@ -94,7 +95,7 @@ impl PhoneCore {
         error: Option<&ErrorObject>,
     ) {
         self.close_leg(t, handle);
-        let background = self.slots.is_background(handle);
+        let (background, place) = (self.slots.is_background(handle), self.slots.place(handle));
         let Some(mut call) = self.slots.remove(handle) else { return };
         if let Some(id) = call.id.clone() {
             self.channel.remember_ended(id);
@@ -109,6 +110,14 @@ impl PhoneCore {
             | CallState::Created
             | CallState::Connecting
             | CallState::Connected
+            | CallState::ModificationInitiated
+            | CallState::ModificationAccepted
+            | CallState::Held
+            | CallState::MoveInitiated
+            | CallState::MoveFailed
+            | CallState::Moved
+            | CallState::Transferring
+            | CallState::Transferred
             | CallState::Disconnecting => "call:disconnected",
         };
         let mut event = events::call(name, &call, own);
@@ -122,23 +131,19 @@ impl PhoneCore {
         }
         t.event(event);
         for waiting in std::mem::take(&mut call.waiting) {
-            let unmet = |code: &str| {
+            let unmet = || {
                 let text = message.clone().unwrap_or_else(|| format!("the call was {}", end.as_str()));
-                error.cloned().unwrap_or_else(|| sdk(code, Some(text)))
+                error.cloned().unwrap_or_else(|| sdk(waiting.code, Some(text)))
             };
             let outcome = match waiting.until {
-                Until::Connecting => Some(unmet("2200")),
-                Until::Connected => Some(unmet("2300")),
+                Until::Connecting | Until::Connected | Until::Changed => Some(unmet()),
                 Until::Ended => call.failure.clone(),
             };
             t.event(events::finished(waiting.tag, Some(call.item()), outcome.as_ref()));
         }
-        if self.life == Life::Open {
-            let queued = self.slots.pending().filter(|c| c.phase == Phase::Queued).map(|c| c.handle);
-            match queued {
-                Some(next) if self.slots.foreground().is_none() => self.prepare_answer(t, next),
-                Some(_) | None => {}
-            }
+        // With the session everything ends; nobody takes the place.
+        if self.life == Life::Open && self.session.phase != SessionPhase::None {
+            self.place_is_free(t, &call, place);
             self.advance_logout(t);
         }
     }

@@ -43,6 +43,19 @@ pub(crate) fn sdk(code: &str, information: Option<String>) -> ErrorObject {
     }
 }
 
+/// The error of the catalogue with this code for a failure that another one caused; what the gateway said about that one
+/// is kept.
+pub(super) fn caused_by(code: &str, cause: &ErrorObject) -> ErrorObject {
+    let detail = cause.additional_information.clone().unwrap_or_else(|| cause.error_message.clone());
+    ErrorObject {
+        api_error: cause.api_error.clone(),
+        resource_method: cause.resource_method.clone(),
+        http_status_code: cause.http_status_code.clone(),
+        message_id: cause.message_id.clone(),
+        ..sdk(code, Some(detail))
+    }
+}
+
 /// How the phone treats a failed request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum ProblemKind {

@@ -3,7 +3,7 @@
 //! Owns: the builders of [`Event`]. Lives on: the phone's actor. Must not import: anything but `io` and `call`.
 //! `event`, `seq`, `timestamp` and the handle are added by the runtime.
 
-use super::call::{Call, Flow};
+use super::call::{Call, CallMedia, Flow};
 use super::io::{ErrorObject, Event, ItemRef};
 use serde_json::{Map, Value, json};
 
@@ -43,7 +43,8 @@ pub(super) fn finished(tag: Option<String>, item: Option<ItemRef>, error: Option
     Event { name: "command:finished", item, tag, data }
 }
 
-/// The properties that every event about a call carries: index, callType, mediaType, codec, from, to, downgrade.
+/// The properties that every event about a call carries: index, callType, mediaType, codec, from, to, downgrade, and while
+/// a change is running its operation and generator.
 /// `own` is the identity of this phone; unknown, its side is left out (P-2).
 fn call_data(call: &Call, own: Option<&str>) -> Map<String, Value> {
     let mut data = Map::new();
@@ -62,6 +63,12 @@ fn call_data(call: &Call, own: Option<&str>) -> Map<String, Value> {
     if call.downgrade {
         data.insert("downgrade".into(), true.into());
     }
+    if let Some((operation, generator)) = call.change.as_ref().map(super::modification::Change::labels) {
+        data.insert("generator".into(), generator.into());
+        if let Some(operation) = operation {
+            data.insert("operation".into(), operation.into());
+        }
+    }
     data
 }
 
@@ -77,6 +84,23 @@ pub(super) fn state_changed(item: &Call, own: Option<&str>, old: &str, new: &str
     event.data.insert("newState".into(), new.into());
     if background {
         event.data.insert("background".into(), true.into());
+    }
+    event
+}
+
+/// `call:media-modification`.
+pub(super) fn media_modification(item: &Call, own: Option<&str>, new: CallMedia) -> Event {
+    let mut event = call("call:media-modification", item, own);
+    event.data.insert("newMediaType".into(), new.as_str().into());
+    event
+}
+
+/// `session:call-switched` (P-5): the peers of the call that left the foreground and of the one that came there.
+pub(super) fn switched(from: (&str, u64), to: (&str, u64), tag: Option<String>) -> Event {
+    let mut event = plain("session:call-switched", tag);
+    let data = json!({"from": from.0, "to": to.0, "fromIndex": from.1, "toIndex": to.1});
+    if let Value::Object(map) = data {
+        event.data = map;
     }
     event
 }
@@ -105,7 +129,9 @@ pub(super) fn warning(item: &Call, own: Option<&str>, message: &str, tag: Option
     let mut event = call("warning", item, own);
     event.tag = tag;
     event.data.remove("callType");
-    event.data.remove("downgrade");
+    for name in ["downgrade", "generator", "operation"] {
+        event.data.remove(name);
+    }
     event.data.insert("message".into(), message.into());
     event
 }

@@ -3,7 +3,7 @@
 //! Owns: data types only. Lives on: no thread of its own; values travel between the phone's actor and its workers.
 //! Must not import: anything but `std`, `serde_json` and `ewebrtc_wire`; no clock, no I/O.
 
-use ewebrtc_wire::Secret;
+use ewebrtc_wire::{Direction, Secret};
 use serde_json::{Map, Value};
 use std::time::Duration;
 
@@ -188,14 +188,14 @@ pub enum Input {
 /// What the media side tells about one item.
 #[derive(Debug, Clone, PartialEq)]
 pub enum MediaReport {
-    /// The local description asked for by [`MediaOrder::Offer`] or [`MediaOrder::Answer`] is complete.
+    /// The local description asked for by the oldest order for one is complete.
     LocalDescription {
         /// Complete SDP.
         sdp: String,
     },
     /// The remote answer of [`MediaOrder::ApplyAnswer`] is in force.
     Applied,
-    /// The last order failed.
+    /// The oldest order that has an outcome and has not reported it failed. A later order is carried out all the same.
     Failed {
         /// Which code the failure has.
         kind: MediaFailure,
@@ -233,8 +233,10 @@ pub enum MediaOrder {
         local: String,
         /// Validated `remoteMedia`.
         remote: String,
+        /// With video, which `localMedia` names a source for.
+        video: bool,
     },
-    /// Make the leg and a complete answer to this offer; video in it is refused.
+    /// Make the leg and a complete answer to this offer.
     Answer {
         /// The offer.
         offer: String,
@@ -242,6 +244,25 @@ pub enum MediaOrder {
         local: String,
         /// Validated `remoteMedia`.
         remote: String,
+        /// With video; without, video in the offer is refused.
+        video: bool,
+    },
+    /// Make a complete offer on the leg that is there. Until its answer comes, everything stays as agreed before; a later
+    /// order for a description replaces it.
+    OfferAgain {
+        /// Direction of the audio.
+        audio: Direction,
+        /// Direction of the video; `None`: the call has none and gets none.
+        video: Option<Direction>,
+    },
+    /// Make a complete answer to a later offer on the leg that is there. The offer may be that of another party than before.
+    AnswerAgain {
+        /// The offer.
+        offer: String,
+        /// What we are willing to do with audio; the answer keeps to what the offer allows of it.
+        audio: Direction,
+        /// The same for video; `None`: video in the offer is refused.
+        video: Option<Direction>,
     },
     /// Put the remote answer in force.
     ApplyAnswer {

@@ -52,6 +52,11 @@ impl fmt::Display for TargetError {
 
 impl std::error::Error for TargetError {}
 
+/// Does this text of a `localMedia` option name a source of video?
+pub fn names_video(text: &str) -> bool {
+    text.contains(";video=")
+}
+
 /// Splits off what is common to both grammars: scheme and rest, with bounds and video parts checked.
 fn split(text: &str) -> Result<(&str, Option<&str>), TargetError> {
     if text.len() > MAX_TARGET {
@@ -60,7 +65,7 @@ fn split(text: &str) -> Result<(&str, Option<&str>), TargetError> {
     if text.chars().any(char::is_control) {
         return Err(TargetError("the text contains control characters"));
     }
-    if text.contains(";video=") {
+    if names_video(text) {
         return Err(TargetError("video is not supported"));
     }
     Ok(match text.split_once(':') {

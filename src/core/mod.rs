@@ -8,18 +8,26 @@
 
 pub mod backoff;
 mod call;
+mod changes;
 mod channel;
+mod checks;
 mod ends;
 pub(crate) mod errors;
 mod events;
+mod facts;
 pub mod io;
+mod media;
 pub mod media_target;
 mod methods;
+mod modification;
+mod peer;
 mod phone;
 mod requests;
+mod second;
 mod session;
 mod signals;
 mod slots;
+mod transfer;
 
 pub use io::{
     Command, CoreConfig, ErrorObject, Event, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaFailure,

@@ -4,7 +4,7 @@
 //! value, one thread at a time. Must not import: anything but the other machines of the core; no clock, no I/O.
 
 use super::backoff::Jitter;
-use super::call::{Call, CallState, Flow, MAX_WAITING, Phase, Until, Waiting};
+use super::call::{Call, CallState, MAX_WAITING, Phase, Until, Waiting};
 use super::channel::Channel;
 use super::errors::{Problem, ProblemKind, sdk};
 use super::events;
@@ -12,11 +12,12 @@ use super::io::{
     Command, CoreConfig, Event, Handle, HttpResponse, Input, ItemRef, MediaOrder, NetworkFailure, Output, Refusal,
     RequestId,
 };
-use super::methods::{Facts, Method, Pending, Verdict, option};
-use super::requests::{MAX_ASSOCIATIONS, Purpose, Requests};
+use super::methods::{Method, Verdict, option};
+use super::modification::{Operation, Transfer};
+use super::requests::{Purpose, Requests};
 use super::session::{Session, SessionPhase};
 use super::slots::Slots;
-use ewebrtc_wire::{DEFAULT_DOMAIN, called_party};
+use ewebrtc_wire::DEFAULT_DOMAIN;
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -146,7 +147,7 @@ impl PhoneCore {
             }
             Life::Closed => return None,
         };
-        let graces = self.slots.iter().filter_map(|call| call.grace());
+        let graces = self.slots.iter().filter_map(|call| call.grace().into_iter().chain(call.outcome_limit()).min());
         graces.chain(life).chain(self.session.refresh_at).chain(self.channel.next_at).chain(self.channel.probe_at).min()
     }
 
@@ -162,6 +163,15 @@ impl PhoneCore {
             // The gateway took the DELETE and never sent session-terminated.
             let end = self.slots.get(handle).map_or(CallState::Disconnected, Call::own_end);
             self.end_call(&mut t, handle, end, None, None);
+        }
+        let overdue = |call: &&Call| call.outcome_limit().is_some_and(|at| at <= now);
+        let due: Vec<Handle> = self.slots.iter().filter(overdue).map(|call| call.handle).collect();
+        for handle in due {
+            if self.slots.get(handle).and_then(|call| call.transfer).and_then(Transfer::until).is_some() {
+                self.transfer_overdue(&mut t, handle);
+            } else {
+                self.change_overdue(&mut t, handle);
+            }
         }
         if self.session.refresh_at.is_some_and(|at| at <= now) {
             self.refresh(&mut t);
@@ -180,59 +190,8 @@ impl PhoneCore {
 
     // ---- commands ----------------------------------------------------------------------------------------------------
 
-    fn domain(&self) -> &str {
+    pub(super) fn domain(&self) -> &str {
         self.config.domain.as_deref().or(self.named_domain.as_deref()).unwrap_or(DEFAULT_DOMAIN)
-    }
-
-    fn facts(&self, method: Method, target: Option<Handle>) -> Facts<'_> {
-        // A handle must be that of the pending item for the methods that act on it, and of an established one to mute it.
-        let pending = self.slots.pending().filter(|call| match method {
-            Method::Cancel | Method::Reject | Method::Answer => target.is_none_or(|handle| handle == call.handle),
-            Method::Login
-            | Method::Logout
-            | Method::AssociateE911Id
-            | Method::Dial
-            | Method::Hangup
-            | Method::Mute
-            | Method::Unmute
-            | Method::GetCalls
-            | Method::GetMediaType
-            | Method::IsCallInProgress
-            | Method::GetVersion => true,
-        });
-        let subject = match (target, method) {
-            (None, _) => self.slots.foreground().is_some(),
-            (Some(handle), Method::Mute | Method::Unmute) => {
-                self.slots.established().iter().any(|c| c.handle == handle)
-            }
-            (Some(_), _) => true,
-        };
-        Facts {
-            online: self.online,
-            login_held: self.session.phase != SessionPhase::None,
-            session: self.session.id.is_some(),
-            open: self.session.phase == SessionPhase::Ready,
-            pending: pending.map_or(Pending::Nothing, |call| match (call.flow, call.phase) {
-                (Flow::Outgoing, _) => Pending::Outgoing,
-                (Flow::Incoming, Phase::Ringing) => Pending::Ringing,
-                (
-                    Flow::Incoming,
-                    Phase::Offering
-                    | Phase::Posting
-                    | Phase::Queued
-                    | Phase::Preparing
-                    | Phase::Answering
-                    | Phase::Awaiting
-                    | Phase::Talking
-                    | Phase::Ending
-                    | Phase::Grace(_),
-                ) => Pending::Answering,
-            }),
-            subject,
-            foreground: self.slots.foreground().is_some(),
-            associating: self.requests.count(|p| matches!(p, Purpose::AssociateE911 { .. })) >= MAX_ASSOCIATIONS,
-            domain: self.domain(),
-        }
     }
 
     fn run(&mut self, t: &mut Turn<'_>, method: Method, command: Command) -> Value {
@@ -244,9 +203,19 @@ impl PhoneCore {
             Method::Logout => self.logout(t, tag),
             Method::AssociateE911Id => self.associate_e911(t, tag, &options),
             Method::Dial => return self.dial(t, tag, &options),
+            Method::AddCall => return self.add_call(t, tag, &options),
             Method::Answer => self.answer(t, tag, &options),
             Method::Cancel | Method::Reject => self.end_by_command(t, pending, tag),
             Method::Hangup => self.end_by_command(t, subject, tag),
+            Method::Hold => self.change_by_command(t, subject, Operation::Hold, tag),
+            Method::Resume => self.change_by_command(t, subject, Operation::Resume, tag),
+            Method::Move => self.change_by_command(t, subject, Operation::Move, tag),
+            Method::Upgrade => self.change_by_command(t, subject, Operation::Upgrade, tag),
+            Method::Downgrade => self.change_by_command(t, subject, Operation::Downgrade, tag),
+            Method::AcceptModification => self.decide(t, subject, true, tag),
+            Method::RejectModification => self.decide(t, subject, false, tag),
+            Method::SwitchCall => self.switch_by_command(t, tag),
+            Method::Transfer => self.transfer(t, tag),
             Method::Mute => self.set_muted(t, subject, true, tag),
             Method::Unmute => self.set_muted(t, subject, false, tag),
             Method::GetCalls => return self.getter(t, tag, self.calls()),
@@ -286,7 +255,7 @@ impl PhoneCore {
         Value::Array(list.collect())
     }
 
-    fn remember_targets(&mut self, options: &Value) {
+    pub(super) fn remember_targets(&mut self, options: &Value) {
         if let Some(target) = option(options, "localMedia") {
             self.local_media = target;
         }
@@ -295,50 +264,20 @@ impl PhoneCore {
         }
     }
 
-    fn dial(&mut self, t: &mut Turn<'_>, tag: Option<String>, options: &Value) -> Value {
-        self.remember_targets(options);
-        let destination = option(options, "destination").unwrap_or_default();
-        // The checks have passed: the text is a destination.
-        let called = called_party(&destination, self.domain()).unwrap_or_default();
-        let handle = self.take_handle();
-        let mut call = Call::outgoing(handle, self.slots.next_index(), destination, called);
-        call.local_media.clone_from(&self.local_media);
-        call.remote_media.clone_from(&self.remote_media);
-        call.cause.clone_from(&tag);
-        call.waiting.push(Waiting { tag, until: Until::Connecting });
-        call.leg = true;
-        t.event(events::dialing(&call));
-        t.media(handle, MediaOrder::Offer { local: call.local_media.clone(), remote: call.remote_media.clone() });
-        self.slots.insert_pending(call);
-        json!({ "call": handle })
+    /// `localMedia` where a command gives none.
+    pub(super) fn local_media(&self) -> &str {
+        &self.local_media
+    }
+
+    /// What `localMedia` and `remoteMedia` are for the next item.
+    pub(super) fn targets(&self) -> (String, String) {
+        (self.local_media.clone(), self.remote_media.clone())
     }
 
     pub(super) fn take_handle(&mut self) -> Handle {
         let handle = self.next_handle;
         self.next_handle += 1;
         handle
-    }
-
-    fn answer(&mut self, t: &mut Turn<'_>, tag: Option<String>, options: &Value) {
-        self.remember_targets(options);
-        let Some(handle) = self.slots.pending().map(|call| call.handle) else { return };
-        let (local, remote) = (self.local_media.clone(), self.remote_media.clone());
-        if let Some(call) = self.slots.get_mut(handle) {
-            call.local_media = local;
-            call.remote_media = remote;
-            call.waiting.push(Waiting { tag: tag.clone(), until: Until::Connected });
-            call.phase = Phase::Queued;
-        }
-        self.set_cause(handle, &tag);
-        match self.slots.foreground().map(|call| (call.handle, call.is_ending())) {
-            // Action end, by the checks: the answer goes on when the foreground call has ended (section 8).
-            Some((foreground, false)) => {
-                self.set_cause(foreground, &tag);
-                self.terminate(t, foreground, true);
-            }
-            Some((_, true)) => {}
-            None => self.prepare_answer(t, handle),
-        }
     }
 
     /// hangup, cancel and reject: what the state demands; repeated, they wait for the same end (P-42).
@@ -349,7 +288,7 @@ impl PhoneCore {
             t.event(events::finished(tag, Some(call.item()), None));
             return;
         }
-        call.waiting.push(Waiting { tag: tag.clone(), until: Until::Ended });
+        call.waiting.push(Waiting { tag: tag.clone(), until: Until::Ended, code: "2400" });
         if call.is_ending() {
             return;
         }
@@ -370,13 +309,13 @@ impl PhoneCore {
             t.event(events::warning(call, own.as_deref(), text, tag.clone()));
         } else {
             call.muted = muted;
-            if call.leg {
-                t.media(call.handle, MediaOrder::Mute(muted));
-            }
             let name = if muted { "call:muted" } else { "call:unmuted" };
             t.event(Event { tag: tag.clone(), ..events::call(name, call, own.as_deref()) });
         }
-        t.event(events::finished(tag, Some(call.item()), None));
+        let (handle, item) = (call.handle, call.item());
+        // While on hold only the flag changes (section 13).
+        self.follow_silence(t, handle);
+        t.event(events::finished(tag, Some(item), None));
     }
 
     /// From now on the events of this item are the doing of this command.
@@ -437,6 +376,8 @@ impl PhoneCore {
             Purpose::Poll => self.on_polled(t, result),
             Purpose::CreateCall { item } => self.on_call_created(t, item, result),
             Purpose::AnswerCall { item } => self.on_answered(t, item, result),
+            Purpose::ChangeCall { item } => self.on_changed(t, item, result),
+            Purpose::TransferCall { item } => self.on_transfer_answered(t, item, result),
             Purpose::DeleteCall { item } => self.on_deleted(t, item, result),
             Purpose::Farewell => {}
         }

@@ -32,6 +32,10 @@ pub(super) enum Purpose {
     CreateCall { item: Handle },
     /// Answer a call.
     AnswerCall { item: Handle },
+    /// A change of a call, ours or the answer to one of the peer.
+    ChangeCall { item: Handle },
+    /// Transfer a call.
+    TransferCall { item: Handle },
     /// End a call and tell the application how it went.
     DeleteCall { item: Handle },
     /// A request whose outcome changes nothing: the last word about something that is already over here.
@@ -130,15 +134,28 @@ impl Draft {
         Self::new(Verb::Post, path::items(Kind::Call, sid)).json(&ewebrtc_wire::CallCreate { call })
     }
 
-    /// Sections 2.7.3 and 2.7.9.
+    /// Sections 2.7.3 to 2.7.9. `type` goes with hold, resume and move only.
     pub(super) fn call_action(sid: &str, id: &str, action: CallAction, mod_id: Option<&str>, sdp: &str) -> Self {
         let mut draft =
             Self::new(Verb::Put, path::item(Kind::Call, sid, id)).with(header::CALLS_ACTION, action.header_value());
         if let Some(mod_id) = mod_id {
             draft = draft.with(header::MOD_ID, mod_id);
         }
-        let modification = ewebrtc_wire::MediaModification { sdp: Some(sdp.to_owned()), kind: None };
+        let kind = match action {
+            CallAction::Hold | CallAction::Resume | CallAction::Move => Some("offer".to_owned()),
+            CallAction::Answer
+            | CallAction::Modify
+            | CallAction::AcceptModification
+            | CallAction::RejectModification
+            | CallAction::Transfer => None,
+        };
+        let modification = ewebrtc_wire::MediaModification { sdp: Some(sdp.to_owned()), kind };
         draft.json(&ewebrtc_wire::CallsModification { modification })
+    }
+
+    /// Section 2.7.10: the resource is the held call, `sdp` its last remote description.
+    pub(super) fn transfer(sid: &str, id: &str, target: &str, sdp: &str) -> Self {
+        Self::call_action(sid, id, CallAction::Transfer, None, sdp).with(header::TRANSFER_TARGET, target)
     }
 
     /// Section 2.7.11.

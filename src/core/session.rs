@@ -335,6 +335,8 @@ impl PhoneCore {
             | Purpose::DeleteSession
             | Purpose::CreateCall { .. }
             | Purpose::AnswerCall { .. }
+            | Purpose::ChangeCall { .. }
+            | Purpose::TransferCall { .. }
             | Purpose::DeleteCall { .. }
             | Purpose::Farewell => false,
         };
@@ -380,6 +382,8 @@ impl PhoneCore {
         let unwanted = |purpose: &Purpose| match purpose {
             Purpose::CreateCall { .. }
             | Purpose::AnswerCall { .. }
+            | Purpose::ChangeCall { .. }
+            | Purpose::TransferCall { .. }
             | Purpose::DeleteCall { .. }
             | Purpose::DeleteSession => true,
             Purpose::Associate

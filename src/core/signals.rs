@@ -1,22 +1,19 @@
-//! What the gateway and the media side say about calls, and what follows from it (rest-protocol.md sections 2.7, 3.3;
-//! phone-behaviour.md sections 4, 5, 17, 18).
+//! What the gateway says about calls, and what follows from it (rest-protocol.md sections 2.7, 3.3; phone-behaviour.md
+//! sections 4, 5, 17). Changes of established calls stand in `changes`.
 //!
 //! Owns: polling, the routing of channel events, and the progress of calls. Lives on: the phone's actor. Must not
 //! import: anything but the other machines of the core.
 
-use super::call::{Call, CallMedia, CallState, Flow, Phase, Until};
-use super::errors::{Problem, ProblemKind, bounded, header, sdk};
+use super::call::{Call, CallMedia, CallState, Flow, Ordered, Phase, Until};
+use super::errors::{Problem, ProblemKind, bounded, header};
 use super::events;
-use super::io::{
-    Handle, HttpResponse, MediaFailure, MediaOrder, MediaReport, NetworkFailure, NetworkFailureKind, Output,
-};
+use super::io::{Handle, HttpResponse, MediaOrder, NetworkFailure, NetworkFailureKind, Output};
 use super::phone::{Life, PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
 use super::session::SessionPhase;
 use super::slots::MAX_ESTABLISHED;
 use ewebrtc_wire::{
-    CallAction, DeleteReason, EventObject, EventState, Kind, MediaType, Sdp, decode_events, header as names,
-    item_id_of, session_id_of,
+    DeleteReason, EventObject, EventState, Kind, Sdp, decode_events, header as names, item_id_of, session_id_of,
 };
 use std::time::Instant;
 
@@ -190,26 +187,27 @@ impl PhoneCore {
         self.slots.insert_pending(call);
     }
 
-    fn on_item_event(&mut self, t: &mut Turn<'_>, handle: Handle, event: EventObject) {
+    pub(super) fn on_item_event(&mut self, t: &mut Turn<'_>, handle: Handle, event: EventObject) {
         let Some(call) = self.slots.get_mut(handle) else { return };
         if event.state == EventState::SessionTerminated {
             let (end, message) = call.classify(event.reason.as_deref());
             return self.end_call(t, handle, end, message, None);
         }
-        if call.phase == Phase::Answering {
+        if call.defers_events() {
             // It may have overtaken the answer of the PUT, which travels on another connection.
             return call.defer(event);
         }
         match event.state {
+            EventState::SessionModified if call.phase == Phase::Talking => self.on_session_modified(t, handle, &event),
             EventState::SessionOpen | EventState::SessionModified => self.on_open(t, handle, &event),
-            EventState::ModReceived => self.on_modification(t, handle, &event),
-            EventState::ModTerminated
-            | EventState::MoveTerminated
-            | EventState::TransferInitiated
-            | EventState::TransferTerminated
-            | EventState::InvitationReceived
-            | EventState::SessionTerminated
-            | EventState::Other(_) => log::debug!("event {} changes nothing", event.state.as_str()),
+            EventState::ModReceived => self.on_mod_received(t, handle, event),
+            EventState::ModTerminated => self.on_mod_terminated(t, handle, &event),
+            EventState::MoveTerminated => self.on_move_terminated(t, handle, &event),
+            EventState::TransferInitiated => self.on_transfer_initiated(t, handle),
+            EventState::TransferTerminated => self.on_transfer_terminated(t, handle, &event),
+            EventState::InvitationReceived | EventState::SessionTerminated | EventState::Other(_) => {
+                log::debug!("event {} changes nothing", event.state.as_str())
+            }
         }
     }
 
@@ -227,6 +225,8 @@ impl PhoneCore {
                 Ok(sdp) => {
                     call.take_remote(&sdp);
                     call.answer_applied = true;
+                    call.remote_sdp = Some(text.clone());
+                    call.ordered.push_back(Ordered::FirstAnswer);
                     call.ringback_due = provisional && call.flow == Flow::Outgoing;
                     t.media(handle, MediaOrder::ApplyAnswer { sdp: text.clone() });
                 }
@@ -243,14 +243,18 @@ impl PhoneCore {
     }
 
     fn connected(&mut self, t: &mut Turn<'_>, handle: Handle) {
-        self.slots.promote(handle);
         if let Some(call) = self.slots.get_mut(handle) {
             call.phase = Phase::Talking;
             call.ringback_due = false;
         }
         t.media(handle, MediaOrder::Activate);
+        // Still in the background for this event (P-9).
         self.change_state(t, handle, CallState::Connected);
+        let first = self.slots.foreground().map(|call| call.handle);
+        self.slots.promote(handle);
+        let tag = self.slots.get(handle).and_then(|call| call.cause.clone());
         self.reached(t, handle, "call:connected", Until::Connected);
+        self.second_connected(t, first, handle, tag);
         if self.slots.get(handle).is_some_and(|call| call.first_audio) {
             self.establish_media(t, handle);
         }
@@ -270,24 +274,11 @@ impl PhoneCore {
         }
     }
 
-    fn establish_media(&mut self, t: &mut Turn<'_>, handle: Handle) {
+    pub(super) fn establish_media(&mut self, t: &mut Turn<'_>, handle: Handle) {
         let own = self.own.clone();
         let Some(call) = self.slots.get_mut(handle).filter(|call| !call.established) else { return };
         call.established = true;
         t.event(events::call("media:established", call, own.as_deref()));
-    }
-
-    /// The peer asks for a change of media. Until modifications are here the call goes on as it is: the change is refused
-    /// at the gateway (section 2.7.9, D-15) and the application is told.
-    fn on_modification(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
-        let Some(sid) = self.session.id.clone() else { return };
-        let Some(call) = self.slots.get(handle).filter(|call| call.phase == Phase::Talking) else { return };
-        let text = "The other party asked for a change of media, which is not supported; the call goes on unchanged.";
-        t.event(events::notification(call, self.own.as_deref(), text));
-        if let (Some(id), Some(mod_id), Some(sdp)) = (&call.id, &event.mod_id, &call.local_sdp) {
-            let draft = Draft::call_action(&sid, id, CallAction::RejectModification, Some(mod_id), sdp);
-            self.requests.send_farewell(draft, t.out);
-        }
     }
 
     // ---- answers of the gateway --------------------------------------------------------------------------------------
@@ -372,109 +363,21 @@ impl PhoneCore {
         call.phase = Phase::Preparing;
         t.event(events::invitation("answering", call));
         let (local, remote) = (call.local_media.clone(), call.remote_media.clone());
+        let video = call.media == CallMedia::Video && call.has_video_source();
         let order = match call.offer.clone() {
-            Some(offer) => MediaOrder::Answer { offer, local, remote },
+            Some(offer) => MediaOrder::Answer { offer, local, remote, video },
             // An invitation without a description: the answer carries an offer (section 2.7.3).
-            None => MediaOrder::Offer { local, remote },
+            None => MediaOrder::Offer { local, remote, video },
         };
-        call.leg = true;
-        t.media(handle, order);
+        self.order_first(t, handle, order);
     }
 
-    // ---- media -------------------------------------------------------------------------------------------------------
-
-    pub(super) fn on_media(&mut self, t: &mut Turn<'_>, handle: Handle, report: MediaReport) {
-        if self.slots.get(handle).is_none_or(Call::is_ending) {
-            return;
-        }
-        match report {
-            MediaReport::LocalDescription { sdp } => self.on_local_description(t, handle, sdp),
-            MediaReport::Applied => self.on_early_media(t, handle),
-            MediaReport::FirstAudio => {
-                self.on_early_media(t, handle);
-                let Some(call) = self.slots.get_mut(handle) else { return };
-                call.first_audio = true;
-                if call.phase == Phase::Talking {
-                    self.establish_media(t, handle);
-                }
-            }
-            MediaReport::Failed { kind, text } => {
-                let code = match kind {
-                    MediaFailure::Denied => "0020",
-                    MediaFailure::Internal => "0000",
-                };
-                self.media_failed(t, handle, code, text, kind == MediaFailure::Denied);
-            }
-            MediaReport::Lost { text } => self.media_failed(t, handle, "0000", text, false),
-            MediaReport::Interrupted => self.on_interruption(t, handle, true),
-            MediaReport::Recovered => self.on_interruption(t, handle, false),
-        }
-    }
-
-    fn on_local_description(&mut self, t: &mut Turn<'_>, handle: Handle, sdp: String) {
-        let Some(sid) = self.session.id.clone() else { return };
-        let Some(call) = self.slots.get_mut(handle) else { return };
-        match call.phase {
-            Phase::Offering => {
-                call.phase = Phase::Posting;
-                let draft = Draft::create_call(&sid, &call.called_party, &sdp);
-                call.local_sdp = Some(sdp);
-                self.requests.send(draft, Purpose::CreateCall { item: handle }, t.out);
-            }
-            Phase::Preparing => {
-                let Some(id) = call.id.clone() else { return };
-                // A video offer answered as audio: from here on the call is an audio call (P-6).
-                if Sdp::parse(&sdp).is_ok_and(|own| own.media_type() == MediaType::Audio) {
-                    call.media = CallMedia::Audio;
-                }
-                call.phase = Phase::Answering;
-                let draft = Draft::call_action(&sid, &id, CallAction::Answer, None, &sdp);
-                call.local_sdp = Some(sdp);
-                self.requests.send(draft, Purpose::AnswerCall { item: handle }, t.out);
-            }
-            Phase::Posting
-            | Phase::Ringing
-            | Phase::Queued
-            | Phase::Answering
-            | Phase::Awaiting
-            | Phase::Talking
-            | Phase::Ending
-            | Phase::Grace(_) => log::debug!("call {handle}: a description that nobody asked for"),
-        }
-    }
-
-    fn on_early_media(&mut self, t: &mut Turn<'_>, handle: Handle) {
-        let own = self.own.clone();
-        let Some(call) = self.slots.get_mut(handle).filter(|call| call.ringback_due) else { return };
-        call.ringback_due = false;
-        t.event(events::call("call:ringback-provided", call, own.as_deref()));
-    }
-
-    /// Media cannot go on: the error, then the end of the item. Refused media on an incoming item rejects it (section 18).
-    fn media_failed(&mut self, t: &mut Turn<'_>, handle: Handle, code: &str, text: String, denied: bool) {
-        let Some(call) = self.slots.get_mut(handle) else { return };
-        let end = match call.phase {
-            Phase::Preparing if denied => CallState::Rejected,
-            Phase::Offering
-            | Phase::Posting
-            | Phase::Preparing
-            | Phase::Answering
-            | Phase::Awaiting
-            | Phase::Talking => CallState::Disconnected,
-            // No leg was asked for, or it is closing.
-            Phase::Ringing | Phase::Queued | Phase::Ending | Phase::Grace(_) => return,
-        };
-        let problem = Problem { error: Box::new(sdk(code, Some(text))), kind: ProblemKind::Refused };
-        self.fail_call(t, handle, &problem, end);
-    }
-
-    fn on_interruption(&mut self, t: &mut Turn<'_>, handle: Handle, interrupted: bool) {
-        let own = self.own.clone();
-        let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Talking) else { return };
-        if call.interrupted != interrupted {
-            call.interrupted = interrupted;
-            let name = if interrupted { "media:interrupted" } else { "media:recovered" };
-            t.event(events::call(name, call, own.as_deref()));
+    /// The order with which an item's leg begins.
+    pub(super) fn order_first(&mut self, t: &mut Turn<'_>, handle: Handle, order: MediaOrder) {
+        if let Some(call) = self.slots.get_mut(handle) {
+            call.leg = true;
+            call.ordered.push_back(Ordered::FirstDescription);
+            t.media(handle, order);
         }
     }
 }
@@ -489,6 +392,8 @@ fn is_post(purpose: &Purpose) -> bool {
         | Purpose::AssociateE911 { .. }
         | Purpose::Poll
         | Purpose::AnswerCall { .. }
+        | Purpose::ChangeCall { .. }
+        | Purpose::TransferCall { .. }
         | Purpose::DeleteCall { .. }
         | Purpose::Farewell => false,
     }

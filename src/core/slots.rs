@@ -1,7 +1,7 @@
 //! The places for items: one pending, one in the foreground, one in the background (phone-behaviour.md sections 1, 8, 11).
 //!
 //! Owns: [`Slots`]. Lives on: the phone's actor. Must not import: anything but `call`.
-//! The second established item has its place here; what brings it there (addCall, answer with hold) comes with hold.
+//! What brings the second item there, and what follows when one goes, stands in `second`.
 
 use super::call::Call;
 use super::io::Handle;
@@ -16,6 +16,14 @@ pub(super) struct Slots {
     foreground: Option<Handle>,
 }
 
+/// Where an item stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    Pending,
+    Foreground,
+    Background,
+}
+
 /// Most established items at a time.
 pub(super) const MAX_ESTABLISHED: usize = 2;
 
@@ -26,6 +34,28 @@ impl Slots {
 
     pub(super) fn foreground(&self) -> Option<&Call> {
         self.foreground.and_then(|handle| self.established.iter().find(|call| call.handle == handle))
+    }
+
+    /// The established item that is not in the foreground.
+    pub(super) fn background(&self) -> Option<&Call> {
+        self.established.iter().find(|call| self.foreground != Some(call.handle))
+    }
+
+    /// The background item and the foreground item change places.
+    pub(super) fn bring_forward(&mut self, handle: Handle) {
+        if self.established.iter().any(|call| call.handle == handle) {
+            self.foreground = Some(handle);
+        }
+    }
+
+    pub(super) fn place(&self, handle: Handle) -> Place {
+        if self.foreground == Some(handle) {
+            Place::Foreground
+        } else if self.pending.as_ref().is_some_and(|call| call.handle == handle) {
+            Place::Pending
+        } else {
+            Place::Background
+        }
     }
 
     pub(super) fn established(&self) -> &[Call] {
@@ -70,9 +100,9 @@ impl Slots {
         }
     }
 
-    /// An established item that is not in the foreground?
+    /// Is another item in the foreground? So it is for a second item until it is connected (section 21).
     pub(super) fn is_background(&self, handle: Handle) -> bool {
-        self.foreground != Some(handle) && self.established.iter().any(|call| call.handle == handle)
+        self.foreground.is_some_and(|foreground| foreground != handle)
     }
 
     /// Removes an item; when it was the foreground item, a remaining established one takes its place.
@@ -126,12 +156,17 @@ mod tests {
         connect(&mut slots, 2);
         assert_eq!(slots.foreground().map(|c| c.handle), Some(2));
         assert!(slots.is_background(1) && !slots.is_background(2));
+        assert_eq!(slots.background().map(|c| c.handle), Some(1));
+        slots.bring_forward(1);
+        assert_eq!((slots.place(1), slots.place(2)), (Place::Foreground, Place::Background));
+        slots.bring_forward(2);
         assert!(slots.remove(2).is_some());
         assert_eq!(slots.foreground().map(|c| c.handle), Some(1));
         assert!(slots.remove(2).is_none());
         let pending = call(&slots, 3);
         slots.insert_pending(pending);
-        assert!(!slots.is_background(3));
+        assert!(slots.is_background(3), "the second item, as long as it is not connected");
+        assert_eq!([1, 3].map(|n| slots.place(n)), [Place::Foreground, Place::Pending]);
         assert!(slots.remove(3).is_some() && slots.pending().is_none());
         assert!(slots.established().len() <= MAX_ESTABLISHED);
     }

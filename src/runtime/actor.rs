@@ -226,8 +226,14 @@ impl Actor {
                     self.finished.insert(tag.clone(), finished);
                 }
                 let result = self.core.command(now, command, outputs);
-                if result.is_err() {
-                    self.finished.remove(&tag);
+                match &result {
+                    // An added call has its handle before its first event.
+                    Ok(value) => {
+                        if let Some(call) = value.get("call").and_then(Value::as_u64) {
+                            lock(&self.states).entry(call).or_insert_with(|| "created".into());
+                        }
+                    }
+                    Err(_) => drop(self.finished.remove(&tag)),
                 }
                 return Some((reply, result));
             }

@@ -7,7 +7,7 @@ use crate::audio::{PcmEnds, Studio};
 use crate::core::io::{Handle, MediaFailure, MediaOrder, MediaReport};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
 use ewebrtc_media::codec::CodecSettings;
-use ewebrtc_media::transport::{AudioCodec, IceConfig};
+use ewebrtc_media::transport::{AudioCodec, Direction, IceConfig};
 use ewebrtc_media::{AudioSink, AudioSource, Leg, LegConfig, LegEvent, LegStats, MediaError};
 use std::collections::HashMap;
 use std::future::Future;
@@ -75,15 +75,22 @@ impl Legs {
     pub fn order(&mut self, item: Handle, order: MediaOrder) {
         while self.tasks.try_join_next().is_some() {}
         match order {
-            MediaOrder::Offer { local, remote } => self.start(item, First::Offer, &local, &remote),
-            MediaOrder::Answer { offer, local, remote } => self.start(item, First::Answer(offer), &local, &remote),
+            // Video is refused with its source: there is no target that names one.
+            MediaOrder::Offer { local, remote, video: _ } => self.start(item, First::Offer, &local, &remote),
+            MediaOrder::Answer { offer, local, remote, video: _ } => {
+                self.start(item, First::Answer(offer), &local, &remote);
+            }
             MediaOrder::Close => {
                 if let Some(running) = self.running.remove(&item) {
                     running.closing.send_replace(true);
                 }
                 lock(&self.map).remove(&item);
             }
-            later @ (MediaOrder::ApplyAnswer { .. } | MediaOrder::Activate | MediaOrder::Mute(_)) => {
+            later @ (MediaOrder::OfferAgain { .. }
+            | MediaOrder::AnswerAgain { .. }
+            | MediaOrder::ApplyAnswer { .. }
+            | MediaOrder::Activate
+            | MediaOrder::Mute(_)) => {
                 if let Some(running) = self.running.get(&item) {
                     let _ = running.orders.send(later);
                 }
@@ -151,6 +158,16 @@ fn failed(error: &MediaError) -> MediaReport {
     MediaReport::Failed { kind, text: error.to_string() }
 }
 
+/// A direction of the protocol as one of the transport.
+fn direction(wanted: ewebrtc_wire::Direction) -> Direction {
+    match wanted {
+        ewebrtc_wire::Direction::SendRecv => Direction::SendRecv,
+        ewebrtc_wire::Direction::SendOnly => Direction::SendOnly,
+        ewebrtc_wire::Direction::RecvOnly => Direction::RecvOnly,
+        ewebrtc_wire::Direction::Inactive => Direction::Inactive,
+    }
+}
+
 /// The task of one leg.
 struct Worker {
     item: Handle,
@@ -203,6 +220,20 @@ impl Worker {
         }
         while let Some(order) = self.next_order().await {
             match order {
+                MediaOrder::OfferAgain { audio, video: _ } => {
+                    leg.set_direction(direction(audio));
+                    let offer = self.unless_closed(leg.create_offer()).await;
+                    if !self.tell_description(offer) {
+                        return;
+                    }
+                }
+                MediaOrder::AnswerAgain { offer, audio, video: _ } => {
+                    leg.set_direction(direction(audio));
+                    let answer = self.unless_closed(leg.answer_offer(&offer)).await;
+                    if !self.tell_description(answer) {
+                        return;
+                    }
+                }
                 MediaOrder::ApplyAnswer { sdp } => match self.unless_closed(leg.apply_answer(&sdp)).await {
                     Some(Ok(())) => self.tell(MediaReport::Applied),
                     Some(Err(error)) => self.tell(failed(&error)),
@@ -213,6 +244,16 @@ impl Worker {
                 MediaOrder::Offer { .. } | MediaOrder::Answer { .. } | MediaOrder::Close => {}
             }
         }
+    }
+
+    /// Reports a description or why there is none; false when the leg is to end.
+    fn tell_description(&self, outcome: Option<Result<String, MediaError>>) -> bool {
+        match outcome {
+            Some(Ok(sdp)) => self.tell(MediaReport::LocalDescription { sdp }),
+            Some(Err(error)) => self.tell(failed(&error)),
+            None => return false,
+        }
+        true
     }
 
     fn tell(&self, report: MediaReport) {

@@ -87,11 +87,11 @@ pub mod difference {
 
     /// Methods that the core does not know yet are skipped together with their errors.
     pub fn methods_of_later_work(entries: &mut Vec<Value>) {
-        let known = ["login", "logout", "hangup", "mute", "unmute", "cancel", "reject"];
+        let unknown = ["endConference", "rejectConference"];
         let mut skipping = false;
         entries.retain(|e| {
             if is(e, "action") {
-                skipping = !known.contains(&e["name"].as_str().unwrap_or_default());
+                skipping = unknown.contains(&e["name"].as_str().unwrap_or_default());
             }
             !skipping
         });
@@ -146,19 +146,21 @@ pub mod difference {
         expiry_is_final(entries);
     }
 
-    /// P-37: video is not there yet, so the caller dials with audio; the answer with its refused section stays as recorded.
-    pub fn dialled_as_audio(entries: &mut Vec<Value>) {
-        if !entries.iter().any(|e| is_phone(e, "dialing")) {
-            return;
+    /// P-15: a change that the gateway does not take is over; the original keeps its labels and its tracks off.
+    pub fn refused_change_is_over(entries: &mut Vec<Value>) {
+        let Some(at) = entries.iter().position(|e| is_phone(e, "error")) else { return };
+        for entry in &mut entries[at..] {
+            if let Some(data) = entry["data"].as_object_mut() {
+                data.remove("generator");
+                data.remove("operation");
+            }
         }
-        for entry in entries.iter_mut() {
-            if is(entry, "action") && entry["name"] == "dial" {
-                entry["arg"]["mediaType"] = "audio".into();
-            }
-            if let Some(data) = entry["data"].as_object_mut().filter(|data| data.contains_key("mediaType")) {
-                data.insert("mediaType".into(), "audio".into());
-                data.remove("downgrade");
-            }
+    }
+
+    /// P-27: a move that fails has the code of its method.
+    pub fn failed_move_is_4000(entries: &mut Vec<Value>) {
+        for entry in entries.iter_mut().filter(|e| is_phone(e, "error")) {
+            entry["data"] = json!({"ErrorCode": "4000", "JSMethod": "move"});
         }
     }
 
@@ -177,6 +179,65 @@ pub mod general {
     pub fn apply(entries: &mut Vec<Value>) {
         failed_dials_end(entries);
         unanswered_calls_change_state(entries);
+        media_is_established_once(entries);
+        decisions_are_in_progress(entries);
+        background_is_what_was(entries);
+        switching_follows_the_connection(entries);
+    }
+
+    /// Section 8: `session:call-switched` follows the connected event; media may be established before or after it.
+    fn switching_follows_the_connection(entries: &mut Vec<Value>) {
+        for at in 1..entries.len() {
+            if is_phone(&entries[at], "session:call-switched") && is_phone(&entries[at - 1], "media:established") {
+                entries.swap(at - 1, at);
+            }
+        }
+    }
+
+    /// P-8: once per item and side; the original says it again after a change.
+    fn media_is_established_once(entries: &mut Vec<Value>) {
+        let mut said: Vec<Value> = Vec::new();
+        entries.retain(|e| {
+            let index = e["data"]["index"].clone();
+            if is_phone(e, "call:connected") {
+                said.retain(|i| *i != index);
+            }
+            let again = is_phone(e, "media:established") && said.contains(&index);
+            if is_phone(e, "media:established") && !again {
+                said.push(index);
+            }
+            !again
+        });
+    }
+
+    /// P-10: the side that was asked hears of the progress as well.
+    fn decisions_are_in_progress(entries: &mut Vec<Value>) {
+        let mut at = 0;
+        while at < entries.len() {
+            let entry = entries[at].clone();
+            let decided = matches!(entry["data"]["operation"].as_str(), Some("upgrade" | "downgrade"));
+            if decided && is_phone(&entry, "call:state-changed") && entry["data"]["newState"] == "modification-accepted"
+            {
+                let labels = json!({"operation": entry["data"]["operation"], "generator": "receiver"});
+                entries.insert(at + 1, phone(&entry, "call:modification-in-progress", labels));
+                at += 1;
+            }
+            at += 1;
+        }
+    }
+
+    /// P-9: `background` says where the call was when it ended; the original looks after it has switched.
+    fn background_is_what_was(entries: &mut Vec<Value>) {
+        let mut foreground = Value::Null;
+        for entry in entries.iter_mut().filter(|e| is(e, "phone")) {
+            if is_phone(entry, "call:connected") {
+                foreground = entry["data"]["index"].clone();
+            } else if is_phone(entry, "session:call-switched") {
+                foreground = entry["data"]["to"]["index"].clone();
+            } else if is_phone(entry, "call:disconnected") && entry["data"]["index"] == foreground {
+                entry["data"].as_object_mut().expect("data").remove("background");
+            }
+        }
     }
 
     /// P-63: a dial that fails ends with call:state-changed and call:disconnected.
@@ -237,6 +298,14 @@ pub mod general {
             ("from" | "to", Value::Null) => ours.is_none_or(Value::is_string),
             // P-6: always a negotiated type.
             ("mediaType", Value::Null) => ours == Some(&json!("audio")),
+            ("mediaType", Value::String(text)) if text == "nomedia" => {
+                ours == Some(&json!("audio")) || ours == Some(&json!("video"))
+            }
+            // P-5: the peers as texts; the original nests the payloads of both calls.
+            ("from" | "to", Value::Object(call)) => {
+                let peers = [call.get("from"), call.get("to")];
+                ours.is_some() && peers.iter().flatten().any(|peer| Some(*peer) == ours)
+            }
             // P-53: codecs are known before the event; the original is late at the caller.
             ("codec", Value::Array(list)) if list.is_empty() => ours.is_some_and(Value::is_array),
             // P-46: the status is a text; what is empty or says nothing is left out; texts are our own.

@@ -4,12 +4,16 @@
 //! documented properties, and the whole stream against the laws of the core.
 #![allow(dead_code)]
 
+pub mod laws;
+
+use laws::Laws;
+
 use ewebrtc::core::{
     Command, CoreConfig, Event, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaOrder, MediaReport,
     NetworkFailure, NetworkFailureKind, Output, PhoneCore, Refusal, RequestId, Verb,
 };
+use ewebrtc_wire::{Direction, Sdp};
 use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, Instant};
 
 /// An offer or answer with one audio section, as small as the reader allows.
@@ -20,6 +24,19 @@ pub const AUDIO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n
 pub const VIDEO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
     c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
     c=IN IP4 127.0.0.1\r\na=rtpmap:96 VP8/90000\r\na=sendrecv\r\n";
+
+/// An offer that holds, and the answer to it.
+pub const HOLD_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendonly\r\n";
+pub const HELD_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=recvonly\r\n";
+/// A description in which nothing flows.
+pub const INACTIVE_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=inactive\r\n";
+/// An offer that gives up the own video.
+pub const DOWNGRADE_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:96 VP8/90000\r\na=recvonly\r\n";
 
 pub const SID: &str = "s1";
 
@@ -35,148 +52,15 @@ pub fn config() -> CoreConfig {
     }
 }
 
-/// The laws that every stream of outputs obeys, whatever the input.
-#[derive(Default)]
-pub struct Laws {
-    accepted: BTreeMap<String, usize>,
-    finished: BTreeMap<String, usize>,
-    live: BTreeSet<Handle>,
-    over: BTreeSet<Handle>,
-    states: BTreeMap<Handle, String>,
-    legs: BTreeSet<Handle>,
-    last_request: u64,
-    in_flight: BTreeSet<RequestId>,
-    closed: bool,
+/// Settings of a phone with a source of video. The media side of these tests is the test itself.
+pub fn video_config() -> CoreConfig {
+    CoreConfig { local_media: "silence;video=ivf:a".into(), ..config() }
 }
 
 fn handle_of(item: Option<ItemRef>) -> Option<Handle> {
     item.map(|item| match item {
         ItemRef::Call(handle) | ItemRef::Conference(handle) => handle,
     })
-}
-
-/// Every documented property is there when it is mandatory, and nothing else is (P-1: the runtime adds the time).
-pub fn check_contract(event: &Event) {
-    let Some(info) = ewebrtc_wire::event_info(event.name) else {
-        assert!(ewebrtc_wire::is_event_name(event.name), "{} is no event", event.name);
-        return;
-    };
-    for property in info.properties {
-        let given = event.data.get(property.name);
-        if property.name == "timestamp" || property.name == "timeStamp" {
-            assert!(given.is_none(), "{}: the time is added by the runtime", event.name);
-            continue;
-        }
-        assert!(property.optional || given.is_some(), "{} lacks {}: {:?}", event.name, property.name, event.data);
-        let right = match (property.kind, given) {
-            (_, None) => true,
-            ("String", Some(value)) => value.is_string(),
-            ("Number", Some(value)) => value.is_number(),
-            ("Boolean", Some(value)) => value.is_boolean(),
-            ("Array", Some(value)) => value.is_array(),
-            (_, Some(value)) => !value.is_null(),
-        };
-        assert!(right, "{}.{} is {given:?}, not a {}", event.name, property.name, property.kind);
-    }
-    for name in event.data.keys() {
-        assert!(info.properties.iter().any(|p| p.name == name), "{} has an undocumented {name}", event.name);
-    }
-    if let Some(media) = event.data.get("mediaType") {
-        assert!(media == "audio" || media == "video", "{}: mediaType {media}", event.name);
-    }
-}
-
-impl Laws {
-    fn event(&mut self, event: &Event) {
-        check_contract(event);
-        if event.name == "command:finished" {
-            if let Some(tag) = &event.tag {
-                *self.finished.entry(tag.clone()).or_default() += 1;
-                assert_eq!(self.finished[tag], 1, "{tag} finished twice");
-            }
-            return;
-        }
-        let Some(handle) = handle_of(event.item) else { return };
-        if event.name == "error" && self.over.contains(&handle) {
-            panic!("an error about item {handle} after its end");
-        }
-        if event.name == "error" {
-            return;
-        }
-        assert!(!self.over.contains(&handle), "{} about item {handle} after its end", event.name);
-        match event.name {
-            "dialing" | "call:incoming" => {
-                assert!(self.live.insert(handle), "item {handle} begins twice");
-                self.states.insert(handle, "created".into());
-            }
-            name => assert!(self.live.contains(&handle), "{name} before item {handle} began"),
-        }
-        if event.name == "call:state-changed" {
-            let (old, new) = (text(event, "oldState"), text(event, "newState"));
-            assert_eq!(self.states.get(&handle), Some(&old), "item {handle}: {old} -> {new}");
-            assert_ne!(old, new);
-            self.states.insert(handle, new);
-        }
-        let expected = match event.name {
-            "call:connecting" => Some("connecting"),
-            "call:connected" => Some("connected"),
-            "call:disconnecting" => Some("disconnecting"),
-            "call:disconnected" => Some("disconnected"),
-            "call:canceled" => Some("canceled"),
-            "call:rejected" => Some("rejected"),
-            "media:established" | "media:interrupted" | "media:recovered" => Some("connected"),
-            "call:ringback-provided" => Some("connecting"),
-            _ => None,
-        };
-        if let Some(expected) = expected {
-            assert_eq!(self.states.get(&handle).map(String::as_str), Some(expected), "{}", event.name);
-        }
-        if ["call:disconnected", "call:canceled", "call:rejected"].contains(&event.name) {
-            self.live.remove(&handle);
-            self.over.insert(handle);
-        }
-    }
-
-    fn output(&mut self, output: &Output) {
-        assert!(!self.closed, "{output:?} after Closed");
-        match output {
-            Output::Event(event) => self.event(event),
-            Output::Request { id, .. } => {
-                assert!(id.0 > self.last_request, "request numbers rise");
-                self.last_request = id.0;
-                self.in_flight.insert(*id);
-            }
-            Output::CancelRequest { id } => {
-                assert!(self.in_flight.remove(id), "a request is cancelled that is not in flight");
-            }
-            Output::Media { item, order } => match order {
-                MediaOrder::Offer { .. } | MediaOrder::Answer { .. } => {
-                    assert!(self.legs.insert(*item), "a second leg for item {item}");
-                }
-                MediaOrder::Close => assert!(self.legs.remove(item), "a leg is closed that is not there"),
-                MediaOrder::ApplyAnswer { .. } | MediaOrder::Activate | MediaOrder::Mute(_) => {
-                    assert!(self.legs.contains(item), "{order:?} without a leg");
-                }
-            },
-            Output::Closed => self.closed = true,
-        }
-    }
-
-    /// What must hold when nothing can happen any more.
-    pub fn at_the_end(&self) {
-        for tag in self.accepted.keys() {
-            assert_eq!(self.finished.get(tag), Some(&1), "{tag} never finished");
-        }
-        for tag in self.finished.keys() {
-            assert!(self.accepted.contains_key(tag), "{tag} finished though it was not accepted");
-        }
-        assert!(self.live.is_empty(), "items without an end: {:?}", self.live);
-        assert!(self.legs.is_empty(), "legs that are left: {:?}", self.legs);
-    }
-
-    pub fn live(&self) -> usize {
-        self.live.len()
-    }
 }
 
 pub fn text(event: &Event, name: &str) -> String {
@@ -198,7 +82,8 @@ pub struct Driver {
     pub events: Vec<Event>,
     pub requests: Vec<InFlight>,
     /// Orders that ask for a local description and have not got it.
-    pub descriptions: Vec<Handle>,
+    /// With a description as the media side would make it.
+    pub descriptions: Vec<(Handle, &'static str)>,
     /// Answers whose application has not been reported.
     pub applying: Vec<Handle>,
     pub orders: Vec<(Handle, MediaOrder)>,
@@ -233,10 +118,13 @@ impl Driver {
                 Output::CancelRequest { id } => self.requests.retain(|r| r.id != id),
                 Output::Media { item, order } => {
                     match &order {
-                        MediaOrder::Offer { .. } | MediaOrder::Answer { .. } => self.descriptions.push(item),
+                        MediaOrder::Offer { .. }
+                        | MediaOrder::Answer { .. }
+                        | MediaOrder::OfferAgain { .. }
+                        | MediaOrder::AnswerAgain { .. } => self.descriptions.push((item, description_for(&order))),
                         MediaOrder::ApplyAnswer { .. } => self.applying.push(item),
                         MediaOrder::Close => {
-                            self.descriptions.retain(|h| *h != item);
+                            self.descriptions.retain(|(h, _)| *h != item);
                             self.applying.retain(|h| *h != item);
                         }
                         MediaOrder::Activate | MediaOrder::Mute(_) => {}
@@ -247,6 +135,7 @@ impl Driver {
                 Output::Closed => self.closed = true,
             }
         }
+        self.laws.at_rest();
     }
 
     /// Calls a method with a tag of its own; the tag is `t<n>`.
@@ -293,6 +182,7 @@ impl Driver {
         let mut out = Vec::new();
         if let Input::Response { id, .. } = &input {
             self.laws.in_flight.remove(id);
+            self.laws.changing.retain(|(other, _)| other != id);
         }
         self.core.handle(self.now, input, &mut out);
         self.take(out);
@@ -384,8 +274,25 @@ impl Driver {
     }
 
     pub fn describe(&mut self, item: Handle) {
-        self.descriptions.retain(|h| *h != item);
-        self.media(item, MediaReport::LocalDescription { sdp: AUDIO_SDP.into() });
+        let sdp = self.descriptions.iter().find(|(h, _)| *h == item).map_or(AUDIO_SDP, |(_, sdp)| sdp);
+        self.describe_as(item, sdp);
+    }
+
+    /// The media side has done its work: answers are in force, the oldest description asked for is this one.
+    pub fn describe_as(&mut self, item: Handle, sdp: &str) {
+        self.apply(item);
+        let at = self.descriptions.iter().position(|(h, _)| *h == item);
+        self.descriptions.remove(at.unwrap_or_else(|| panic!("no description is asked for item {item}")));
+        self.media(item, MediaReport::LocalDescription { sdp: sdp.into() });
+    }
+
+    /// Reports the answers of this item as in force.
+    pub fn apply(&mut self, item: Handle) {
+        let count = self.applying.iter().filter(|h| **h == item).count();
+        self.applying.retain(|h| *h != item);
+        for _ in 0..count {
+            self.media(item, MediaReport::Applied);
+        }
     }
 
     // ---- shortcuts ---------------------------------------------------------------------------------------------------
@@ -393,9 +300,13 @@ impl Driver {
     /// A phone with a session.
     pub fn ready() -> Self {
         let mut phone = Self::new(config());
-        phone.call("login", None, json!({"token": "tok"})).expect("login is accepted");
-        phone.created();
+        phone.login();
         phone
+    }
+
+    pub fn login(&mut self) {
+        self.call("login", None, json!({"token": "tok"})).expect("login is accepted");
+        self.created();
     }
 
     /// The gateway creates the session.
@@ -406,7 +317,12 @@ impl Driver {
 
     /// Dials and gives the offer; the POST is in flight.
     pub fn dial(&mut self) -> Handle {
-        let value = self.call("dial", None, json!({"destination": "bob"})).expect("dial is accepted");
+        self.dial_with("audio")
+    }
+
+    fn dial_with(&mut self, media: &str) -> Handle {
+        let value = self.call("dial", None, json!({"destination": "bob", "mediaType": media}));
+        let value = value.expect("dial is accepted");
         let handle = value["call"].as_u64().expect("a handle");
         self.describe(handle);
         handle
@@ -424,6 +340,62 @@ impl Driver {
         self.accepted(id);
         self.deliver(&[event(id, "session-open", &[("sdp", AUDIO_SDP)])]);
         handle
+    }
+
+    /// An outgoing established video call.
+    pub fn talking_video(&mut self, id: &str) -> Handle {
+        let handle = self.dial_with("video");
+        self.accepted(id);
+        self.deliver(&[event(id, "session-open", &[("sdp", VIDEO_SDP)])]);
+        handle
+    }
+
+    /// The gateway takes the change of this call, or the answer to one.
+    pub fn taken(&mut self, id: &str) {
+        self.reply(Verb::Put, &format!("/sessions/{SID}/calls/{id}"), 204, &[], "");
+    }
+
+    /// The media side describes the change, the gateway takes it.
+    pub fn requested(&mut self, handle: Handle, id: &str) {
+        self.describe(handle);
+        self.taken(id);
+    }
+
+    /// A change of ours is done; the peer's answer is this.
+    pub fn done(&mut self, id: &str, sdp: &str) {
+        self.deliver(&[event(id, "mod-terminated", &[("reason", "success"), ("sdp", sdp)])]);
+    }
+
+    /// Holds an established call.
+    pub fn held(&mut self, handle: Handle, id: &str) {
+        self.call("hold", None, json!({})).expect("hold is accepted");
+        self.requested(handle, id);
+        self.done(id, HELD_SDP);
+    }
+
+    /// The peer changes something and we answer by ourselves.
+    pub fn peer_changes(&mut self, handle: Handle, id: &str, mod_id: &str, sdp: &str) {
+        self.deliver(&[event(id, "mod-received", &[("modId", mod_id), ("sdp", sdp)])]);
+        self.requested(handle, id);
+        self.deliver(&[event(id, "mod-terminated", &[("modId", mod_id), ("reason", "success")])]);
+    }
+
+    /// The peer holds an established call.
+    pub fn held_by_peer(&mut self, handle: Handle, id: &str) {
+        self.peer_changes(handle, id, "hold", HOLD_SDP);
+    }
+
+    /// Two established calls: `c1` with bob, held for `c2` with carol in the foreground.
+    pub fn two_calls(&mut self) -> (Handle, Handle) {
+        let first = self.talking("c1");
+        let value = self.call("addCall", None, json!({"destination": "carol", "mediaType": "audio"}));
+        let second = value.expect("addCall is accepted")["call"].as_u64().expect("a handle");
+        self.requested(first, "c1");
+        self.done("c1", HELD_SDP);
+        self.describe(second);
+        self.accepted("c2");
+        self.deliver(&[event("c2", "session-open", &[("sdp", AUDIO_SDP)])]);
+        (first, second)
     }
 
     /// A ringing call.
@@ -460,6 +432,31 @@ fn event_of(output: &Output) -> Option<&Event> {
     match output {
         Output::Event(event) => Some(event),
         Output::Request { .. } | Output::CancelRequest { .. } | Output::Media { .. } | Output::Closed => None,
+    }
+}
+
+/// What the media side makes of an order, by its directions.
+fn description_for(order: &MediaOrder) -> &'static str {
+    let (audio, video) = match order {
+        MediaOrder::Offer { video, .. } | MediaOrder::Answer { video, .. } => {
+            (Direction::SendRecv, video.then_some(Direction::SendRecv))
+        }
+        MediaOrder::OfferAgain { audio, video } => (*audio, *video),
+        MediaOrder::AnswerAgain { offer, audio, video } => {
+            let offered = Sdp::parse(offer).expect("the core reads every offer before").sections[0].direction;
+            (audio.intersect(offered.unwrap_or(Direction::SendRecv).reversed()), *video)
+        }
+        MediaOrder::ApplyAnswer { .. } | MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Close => {
+            panic!("{order:?} asks for no description")
+        }
+    };
+    match (audio, video) {
+        (Direction::SendRecv, Some(Direction::SendRecv)) => VIDEO_SDP,
+        (Direction::SendRecv, Some(Direction::RecvOnly)) => DOWNGRADE_SDP,
+        (Direction::SendRecv, Some(Direction::SendOnly | Direction::Inactive) | None) => AUDIO_SDP,
+        (Direction::SendOnly, _) => HOLD_SDP,
+        (Direction::RecvOnly, _) => HELD_SDP,
+        (Direction::Inactive, _) => INACTIVE_SDP,
     }
 }
 
