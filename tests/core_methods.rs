@@ -1,10 +1,10 @@
 //! Every method in every state: the table of phone-behaviour.md section 19 with the replacements of section 20, read from
-//! the text itself, and finer tables for the states within its columns.
+//! the text itself. The stages within its columns stand in `core_stages.rs`.
 
 mod core_support;
 
 use core_support::{Driver, VIDEO_SDP, config, event, invitation, video_config};
-use ewebrtc::core::{Handle, Input, Refusal, Verb};
+use ewebrtc::core::{Input, Refusal, Verb};
 use serde_json::{Value, json};
 
 /// The rows of the table that the core has methods for, with the options used.
@@ -253,6 +253,19 @@ fn refusals_come_in_the_order_of_the_validation_list() {
         assert_eq!(phone.code("dial", None, options.clone()), code, "{options}");
     }
     for (code, options) in [
+        ("3901", Value::Null),
+        ("3911", json!({"mediaType": "bad"})),
+        ("3912", json!({"destination": "sip:bob@x", "mediaType": "bad"})),
+        ("3913", json!({"destination": "a@b@c", "mediaType": "bad"})),
+        ("3921", json!({"destination": "bob", "mediaType": "Video", "localMedia": 1})),
+        ("3921", json!({"destination": "bob", "mediaType": "video"})),
+        ("3931", json!({"destination": "bob", "localMedia": 1, "remoteMedia": 1})),
+        ("3932", json!({"destination": "bob", "remoteMedia": "silence"})),
+        ("3941", json!({"destination": "bob"})),
+    ] {
+        assert_eq!(phone.code("addCall", None, options.clone()), code, "{options}");
+    }
+    for (code, options) in [
         ("2301", Value::Null),
         ("2311", json!({"localMedia": "x", "remoteMedia": "x"})),
         ("2312", json!({"remoteMedia": "x"})),
@@ -276,141 +289,6 @@ fn the_refusal_of_video_says_why() {
     assert_eq!((error.js_object.as_str(), error.js_method.as_str()), ("phone", "dial"));
     assert!(!error.error_message.is_empty() && !error.cause.is_empty() && !error.resolution.is_empty());
     phone.finish();
-}
-
-/// The stages of a call within the columns of the table, reached one after another.
-#[derive(Debug, Clone, Copy, PartialEq)]
-enum Stage {
-    Offering,
-    Posting,
-    Awaiting,
-    Canceling,
-    Preparing,
-    Answering,
-    Confirming,
-    Rejecting,
-    HangingUp,
-    HungUp,
-}
-
-fn reach(stage: Stage) -> (Driver, Handle) {
-    let mut phone = Driver::ready();
-    let path = "/sessions/s1/calls/c1";
-    let handle = match stage {
-        Stage::Offering => phone.call("dial", None, json!({"destination": "bob"})).expect("accepted")["call"].as_u64(),
-        Stage::Posting => Some(phone.dial()),
-        Stage::Awaiting | Stage::Canceling => {
-            let handle = phone.dial();
-            phone.accepted("c1");
-            if stage == Stage::Canceling {
-                phone.call("cancel", None, json!({})).expect("accepted");
-            }
-            Some(handle)
-        }
-        Stage::Preparing | Stage::Answering | Stage::Confirming => {
-            let handle = phone.ringing("c1");
-            phone.call("answer", None, json!({})).expect("accepted");
-            if stage != Stage::Preparing {
-                phone.describe(handle);
-            }
-            if stage == Stage::Confirming {
-                phone.reply(Verb::Put, path, 200, &[], "");
-            }
-            Some(handle)
-        }
-        Stage::Rejecting => {
-            let handle = phone.ringing("c1");
-            phone.call("reject", None, json!({})).expect("accepted");
-            Some(handle)
-        }
-        Stage::HangingUp | Stage::HungUp => {
-            let handle = phone.talking("c1");
-            phone.call("hangup", None, json!({})).expect("accepted");
-            if stage == Stage::HungUp {
-                phone.reply(Verb::Delete, path, 204, &[], "");
-            }
-            Some(handle)
-        }
-    };
-    phone.names();
-    (phone, handle.expect("a handle"))
-}
-
-#[test]
-fn every_method_in_every_stage_of_a_call() {
-    let methods =
-        ["login", "dial", "answer", "hangup", "cancel", "reject", "mute", "unmute", "logout", "associateE911Id"];
-    let options = [
-        json!({"token": "t"}),
-        json!({"destination": "bob"}),
-        json!({}),
-        json!({}),
-        json!({}),
-        json!({}),
-        json!({}),
-        json!({}),
-        json!({}),
-        json!({"e911Id": "E"}),
-    ];
-    let outgoing = ["2003", "2251", "2331", "2402", "ok", "3002", "2702", "2802", "ok", "ok"];
-    let incoming = ["2003", "2251", "2331", "2402", "2902", "ok", "2702", "2802", "ok", "ok"];
-    let ending = ["2003", "2252", "2331", "ok", "2902", "3002", "ok", "ok", "ok", "ok"];
-    for (stage, codes) in [
-        (Stage::Offering, outgoing),
-        (Stage::Posting, outgoing),
-        (Stage::Awaiting, outgoing),
-        (Stage::Canceling, outgoing),
-        (Stage::Preparing, incoming),
-        (Stage::Answering, incoming),
-        (Stage::Confirming, incoming),
-        (Stage::Rejecting, incoming),
-        (Stage::HangingUp, ending),
-        (Stage::HungUp, ending),
-    ] {
-        for ((method, options), code) in methods.iter().zip(&options).zip(codes) {
-            let (mut phone, _) = reach(stage);
-            assert_eq!(phone.code(method, None, options.clone()), code, "{method} while {stage:?}");
-            phone.finish();
-        }
-    }
-}
-
-#[test]
-fn hangup_on_a_handle_does_what_the_stage_demands() {
-    let cases = [
-        (Stage::Offering, "", "call:canceled"),
-        (Stage::Posting, "", "call:canceled"),
-        (Stage::Awaiting, "cancel", "call:canceled"),
-        (Stage::Canceling, "cancel", "call:canceled"),
-        (Stage::Preparing, "reject", "call:rejected"),
-        (Stage::Answering, "terminate", "call:rejected"),
-        (Stage::Confirming, "terminate", "call:rejected"),
-        (Stage::Rejecting, "reject", "call:rejected"),
-        (Stage::HangingUp, "terminate", "call:disconnected"),
-        (Stage::HungUp, "", "call:disconnected"),
-    ];
-    for (stage, reason, terminal) in cases {
-        let (mut phone, handle) = reach(stage);
-        phone.call_tagged("bye", "hangup", Some(handle), json!({})).expect("hangup is never refused here");
-        if let Some(delete) = phone.find(Verb::Delete, "/sessions/s1/calls/c1") {
-            let sent = delete.request.headers.iter().find(|(n, _)| *n == "x-delete-reason").map(|(_, v)| v.as_str());
-            assert_eq!(sent, Some(reason), "{stage:?}");
-            phone.answer(delete.id, 204, &[], "");
-        } else {
-            assert_eq!(reason, "", "{stage:?}");
-        }
-        if phone.laws.live() > 0 {
-            phone.deliver(&[event("c1", "session-terminated", &[])]);
-        }
-        let names = phone.names();
-        assert!(
-            names.contains(&terminal.to_owned()) && names.contains(&"finished bye".to_owned()),
-            "{stage:?}: {names:?}"
-        );
-        // The line is free again.
-        assert_eq!(phone.code("dial", None, json!({"destination": "carol"})), "ok", "{stage:?}");
-        phone.finish();
-    }
 }
 
 #[test]

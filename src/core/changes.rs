@@ -339,8 +339,12 @@ impl PhoneCore {
 
     /// From here on no change is running.
     pub(super) fn close_change(&mut self, t: &mut Turn<'_>, handle: Handle) {
-        if let Some(call) = self.slots.get_mut(handle) {
-            call.change = None;
+        let change = self.slots.get_mut(handle).and_then(|call| call.change.take());
+        if let Some(Change { side: Side::Peer(peer), .. }) = change
+            && peer.offer.is_none()
+            && !peer.answered
+        {
+            t.media(handle, MediaOrder::Withdraw);
         }
         self.follow_silence(t, handle);
     }

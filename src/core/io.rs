@@ -255,6 +255,17 @@ pub enum MediaOrder {
         /// Direction of the video; `None`: the call has none and gets none.
         video: Option<Direction>,
     },
+    /// Make a complete offer for a party that is not known yet, by a connection of its own beside the one that is there
+    /// (section 5.10: the target of a transfer). The old one carries the media until the answer is in force and the new
+    /// connection is up.
+    OfferToAnother {
+        /// Direction of the audio.
+        audio: Direction,
+        /// Direction of the video; `None`: the call has none and gets none.
+        video: Option<Direction>,
+    },
+    /// The offer of [`MediaOrder::OfferToAnother`] came to nothing: what was made for it goes, the old connection stays.
+    Withdraw,
     /// Make a complete answer to a later offer on the leg that is there. The offer may be that of another party than before.
     AnswerAgain {
         /// The offer.

@@ -128,6 +128,8 @@ pub(super) struct Peer {
     pub(super) offer: Option<String>,
     /// What we answered.
     pub(super) ours: Option<String>,
+    /// Our offer has its answer.
+    pub(super) answered: bool,
     /// The user's decision about an upgrade or downgrade.
     pub(super) accepted: Option<bool>,
 }
@@ -310,7 +312,7 @@ mod tests {
 
     fn asked(operation: Operation, accepted: Option<bool>) -> Peer {
         let operation = Some(operation);
-        Peer { operation, stage: PeerStage::Asking, mod_id: None, offer: None, ours: None, accepted }
+        Peer { operation, stage: PeerStage::Asking, mod_id: None, offer: None, ours: None, answered: false, accepted }
     }
 
     /// The table of section 4.7.

@@ -49,7 +49,7 @@ impl PhoneCore {
         let wanted = operation.and_then(Operation::media);
         let stage = if wanted.is_some() { PeerStage::Asking } else { PeerStage::Answering };
         let EventObject { mod_id, sdp: offer, .. } = event;
-        call.begin(Side::Peer(Peer { operation, stage, mod_id, offer, ours: None, accepted: None }));
+        call.begin(Side::Peer(Peer { operation, stage, mod_id, offer, ours: None, answered: false, accepted: None }));
         match wanted {
             Some(media) => t.event(events::media_modification(call, self.own.as_deref(), media)),
             None => self.answer_peer(t, handle),
@@ -85,7 +85,7 @@ impl PhoneCore {
         let (audio, video) = answer_directions(peer, call.holding, call.media);
         let order = match peer.offer.clone() {
             Some(offer) => MediaOrder::AnswerAgain { offer, audio, video },
-            None => MediaOrder::OfferAgain { audio, video },
+            None => MediaOrder::OfferToAnother { audio, video },
         };
         call.ordered.push_back(Ordered::Description(*number));
         t.media(handle, order);
@@ -189,6 +189,9 @@ impl PhoneCore {
             call.media = previous_media;
         }
         if let Some((text, sdp)) = answer.filter(|_| offered && success) {
+            if let Some(Change { side: Side::Peer(peer), .. }) = &mut call.change {
+                peer.answered = true;
+            }
             self.put_in_force(t, handle, text, &sdp);
         }
         self.change_state(t, handle, previous);

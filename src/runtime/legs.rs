@@ -87,6 +87,8 @@ impl Legs {
                 lock(&self.map).remove(&item);
             }
             later @ (MediaOrder::OfferAgain { .. }
+            | MediaOrder::OfferToAnother { .. }
+            | MediaOrder::Withdraw
             | MediaOrder::AnswerAgain { .. }
             | MediaOrder::ApplyAnswer { .. }
             | MediaOrder::Activate
@@ -220,7 +222,8 @@ impl Worker {
         }
         while let Some(order) = self.next_order().await {
             match order {
-                MediaOrder::OfferAgain { audio, video: _ } => {
+                // The leg offers by the connection it has; one of another party's answer replaces it then.
+                MediaOrder::OfferAgain { audio, video: _ } | MediaOrder::OfferToAnother { audio, video: _ } => {
                     leg.set_direction(direction(audio));
                     let offer = self.unless_closed(leg.create_offer()).await;
                     if !self.tell_description(offer) {
@@ -241,6 +244,8 @@ impl Worker {
                 },
                 MediaOrder::Activate => leg.activate(),
                 MediaOrder::Mute(muted) => leg.set_muted(muted),
+                // The next offer or answer takes the place of one that is not answered.
+                MediaOrder::Withdraw => {}
                 MediaOrder::Offer { .. } | MediaOrder::Answer { .. } | MediaOrder::Close => {}
             }
         }

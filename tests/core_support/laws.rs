@@ -162,6 +162,8 @@ impl Laws {
                     self.silent.remove(item);
                 }
                 MediaOrder::OfferAgain { .. }
+                | MediaOrder::OfferToAnother { .. }
+                | MediaOrder::Withdraw
                 | MediaOrder::AnswerAgain { .. }
                 | MediaOrder::ApplyAnswer { .. }
                 | MediaOrder::Activate

@@ -121,13 +121,14 @@ impl Driver {
                         MediaOrder::Offer { .. }
                         | MediaOrder::Answer { .. }
                         | MediaOrder::OfferAgain { .. }
+                        | MediaOrder::OfferToAnother { .. }
                         | MediaOrder::AnswerAgain { .. } => self.descriptions.push((item, description_for(&order))),
                         MediaOrder::ApplyAnswer { .. } => self.applying.push(item),
                         MediaOrder::Close => {
                             self.descriptions.retain(|(h, _)| *h != item);
                             self.applying.retain(|h| *h != item);
                         }
-                        MediaOrder::Activate | MediaOrder::Mute(_) => {}
+                        MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Withdraw => {}
                     }
                     self.orders.push((item, order));
                 }
@@ -304,6 +305,13 @@ impl Driver {
         phone
     }
 
+    /// A phone with a session and a source of video.
+    pub fn with_video() -> Self {
+        let mut phone = Self::new(video_config());
+        phone.login();
+        phone
+    }
+
     pub fn login(&mut self) {
         self.call("login", None, json!({"token": "tok"})).expect("login is accepted");
         self.created();
@@ -388,6 +396,11 @@ impl Driver {
     /// Two established calls: `c1` with bob, held for `c2` with carol in the foreground.
     pub fn two_calls(&mut self) -> (Handle, Handle) {
         let first = self.talking("c1");
+        (first, self.second_call(first))
+    }
+
+    /// Adds `c2` with carol to the established `c1`.
+    pub fn second_call(&mut self, first: Handle) -> Handle {
         let value = self.call("addCall", None, json!({"destination": "carol", "mediaType": "audio"}));
         let second = value.expect("addCall is accepted")["call"].as_u64().expect("a handle");
         self.requested(first, "c1");
@@ -395,7 +408,7 @@ impl Driver {
         self.describe(second);
         self.accepted("c2");
         self.deliver(&[event("c2", "session-open", &[("sdp", AUDIO_SDP)])]);
-        (first, second)
+        second
     }
 
     /// A ringing call.
@@ -412,6 +425,20 @@ impl Driver {
     /// Forgets the events so far and returns their names, states written as `sc old>new`, errors as `error code`.
     pub fn names(&mut self) -> Vec<String> {
         std::mem::take(&mut self.events).iter().map(short).collect()
+    }
+
+    /// Forgets the orders to the media side so far and returns them.
+    pub fn take_orders(&mut self) -> Vec<MediaOrder> {
+        std::mem::take(&mut self.orders).into_iter().map(|(_, order)| order).collect()
+    }
+
+    /// Whatever happened to the call `c1`, the user can hang up, and then make another call.
+    pub fn can_go_on(mut self) {
+        assert_eq!(self.code("hangup", None, json!({})), "ok");
+        self.reply(Verb::Delete, "/sessions/s1/calls/c1", 204, &[], "");
+        self.deliver(&[event("c1", "session-terminated", &[])]);
+        assert_eq!(self.code("dial", None, json!({"destination": "bob"})), "ok");
+        self.finish();
     }
 
     /// Plays a gateway and media that answer nothing any more, until no timer is left; then the laws of the end.
@@ -441,12 +468,16 @@ fn description_for(order: &MediaOrder) -> &'static str {
         MediaOrder::Offer { video, .. } | MediaOrder::Answer { video, .. } => {
             (Direction::SendRecv, video.then_some(Direction::SendRecv))
         }
-        MediaOrder::OfferAgain { audio, video } => (*audio, *video),
+        MediaOrder::OfferAgain { audio, video } | MediaOrder::OfferToAnother { audio, video } => (*audio, *video),
         MediaOrder::AnswerAgain { offer, audio, video } => {
             let offered = Sdp::parse(offer).expect("the core reads every offer before").sections[0].direction;
             (audio.intersect(offered.unwrap_or(Direction::SendRecv).reversed()), *video)
         }
-        MediaOrder::ApplyAnswer { .. } | MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Close => {
+        MediaOrder::ApplyAnswer { .. }
+        | MediaOrder::Activate
+        | MediaOrder::Mute(_)
+        | MediaOrder::Withdraw
+        | MediaOrder::Close => {
             panic!("{order:?} asks for no description")
         }
     };
@@ -488,6 +519,16 @@ pub fn event(id: &str, state: &str, members: &[(&str, &str)]) -> Value {
 
 pub fn invitation(id: &str) -> Value {
     event(id, "invitation-received", &[("sdp", AUDIO_SDP)])
+}
+
+/// The peer of `c1` changes something.
+pub fn mod_received(mod_id: &str, sdp: &str) -> Value {
+    event("c1", "mod-received", &[("modId", mod_id), ("sdp", sdp)])
+}
+
+/// Its change is done.
+pub fn mod_done(mod_id: &str) -> Value {
+    event("c1", "mod-terminated", &[("modId", mod_id), ("reason", "success")])
 }
 
 /// The body of a poll answer.
