@@ -27,7 +27,17 @@ LOGOUT = f"{SESSIONS}::logout_in_a_call_ends_the_call_first"
 CORE_CALLS = "tests/core_calls.rs"
 CORE_SESSION = "tests/core_session.rs"
 STATES = "tests/core_methods.rs::every_method_in_every_state"
-STAGES = "tests/core_methods.rs::every_method_in_every_stage_of_a_call"
+STAGES = "tests/core_stages.rs::every_method_in_every_stage_of_a_call"
+CHANGE_STAGES = "tests/core_stages.rs::every_method_in_every_stage_of_a_change"
+HOLD = "tests/core_changes.rs::hold_and_resume"
+PEER_HOLDS = "tests/core_changes.rs::the_peer_holds_and_resumes"
+MOVE = "tests/core_changes.rs::a_call_is_moved_to_another_device"
+MOVE_FAILS = "tests/core_changes.rs::a_move_that_fails_leads_back"
+ASKED = "tests/core_upgrades.rs::an_upgrade_is_asked_for_and_accepted_or_not"
+ADDED = "tests/core_two_calls.rs::a_call_is_added_while_the_first_is_held"
+SWITCHED = "tests/core_two_calls.rs::calls_change_places_and_back"
+TRANSFER = "tests/core_two_calls.rs::an_attended_transfer"
+RECORDED = "tests/transcripts.rs::recordings_are_replayed"
 MUTE_CORE = f"{CORE_CALLS}::mute_and_unmute"
 EARLY = f"{CORE_CALLS}::early_media_is_ringback_and_audio_counts_after_the_connection"
 BUSY_LINE = f"{CORE_CALLS}::busy_lines_decline_and_tell"
@@ -52,10 +62,17 @@ EVENTS = {
     "call:connecting": [ANSWERED],
     "call:disconnected": [ANSWERED, ENDED],
     "call:disconnecting": [ANSWERED],
+    "call:held": [HOLD, PEER_HOLDS, RECORDED],
     "call:incoming": [ANSWERED],
+    "call:media-modification": [ASKED, RECORDED],
+    "call:modification-in-progress": [HOLD, RECORDED],
+    "call:moved": [MOVE, RECORDED],
     "call:muted": [MUTED],
     "call:rejected": [REJECTED],
+    "call:resumed": [HOLD, PEER_HOLDS, RECORDED],
     "call:state-changed": [ANSWERED],
+    "call:transferred": [TRANSFER, RECORDED],
+    "call:transferring": [TRANSFER, RECORDED],
     "call:unmuted": [MUTED],
     "connectivity:off": [OFFLINE],
     "connectivity:on": [OFFLINE],
@@ -67,6 +84,7 @@ EVENTS = {
     "warning": [MUTED],
     "gateway:unreachable": [UNREACHABLE],
     "media:established": [ANSWERED],
+    "session:call-switched": [ADDED, SWITCHED],
     "session:disconnected": [LOGOUT],
     "session:expired": [EXPIRED],
     "session:ready": [LOGIN],
@@ -89,13 +107,18 @@ LINES = {
     "S009": [ANSWERED],
     "S010": [ANSWERED],
     "S011": [ANSWERED],
+    "S012": [HOLD],
+    "S013": [HOLD],
     "S014": [MUTED],
     "S015": [MUTED],
+    "S016": [MOVE],
     "S021": [LOGIN],
     "S022": [LOGOUT],
     "S023": [CANCELED],
     "S024": [REJECTED],
+    "S025": [TRANSFER],
     "S031": [LOGIN],
+    "S032": [SWITCHED],
     "S033": [STATES],
     "S037": [CANCELED, STAGES],
     "S047": MODIFICATIONS,
@@ -103,13 +126,20 @@ LINES = {
     "S057": [ANSWERED, STAGES],
     "S066": [ANSWERED, STAGES],
     "S075": [ANSWERED, STAGES],
+    "S084": [STATES, CHANGE_STAGES],
+    "S110": [ASKED],
+    "S111": [f"{SESSIONS}::a_phone_is_closed_and_dropped_inside_its_own_handler"],
+    "S120": [STATES, CHANGE_STAGES],
+    "S121": [MOVE, MOVE_FAILS],
     "S129": [MUTED, MUTE_CORE],
     "S130": "not yet: conferences",
     "S140": [REJECTED, STAGES],
-    "S161": MODIFICATIONS,
-    "S163": MODIFICATIONS,
-    "S169": MODIFICATIONS,
-    "S170": MODIFICATIONS,
+    "S161": [ASKED],
+    "S163": [HOLD, PEER_HOLDS],
+    "S169": [HOLD, PEER_HOLDS],
+    "S170": [HOLD, PEER_HOLDS],
+    "S176": [STATES],
+    "S184": [STATES],
     "S191": [MUTED, MUTE_CORE],
     "S192": "not yet: conferences",
     "S340": [STATES],
@@ -126,6 +156,7 @@ LINES = {
     "S384": [STAGES],
     "S393": [f"{CORE_SESSION}::login_that_fails_can_be_repeated", EXPIRY_TEXTS],
     "S394": [EXPIRY_TEXTS],
+    "S409": [STATES],
     "S414": [LOGOUT, f"{CORE_SESSION}::logout_cancels_ends_and_deletes_in_order"],
     "S415": [REFUSED, STATES],
     "S418": [EXPIRED, EXPIRY_TEXTS],

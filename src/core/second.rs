@@ -64,7 +64,11 @@ impl PhoneCore {
             call.phase = Phase::Queued;
         }
         self.set_cause(handle, &tag);
-        let end = option(options, "action").as_deref() == Some("end");
+        let action = option(options, "action");
+        let end = action.as_deref() == Some("end");
+        if action.is_some() && self.slots.foreground().is_none() {
+            log::warn!("answer: action is of no use without a call in the foreground");
+        }
         match self.slots.foreground().map(|call| (call.handle, call.is_ending())) {
             Some((foreground, false)) if end => {
                 self.set_cause(foreground, &tag);
