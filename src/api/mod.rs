@@ -5,6 +5,7 @@
 
 mod call;
 mod capabilities;
+mod changes;
 mod config;
 mod dev;
 mod error;

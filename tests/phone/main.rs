@@ -3,6 +3,7 @@
 //! Owns: what all of them share. Uses the library's public interface only. Every wait has a deadline.
 
 mod calls;
+mod changes;
 mod faults;
 mod party;
 mod program;

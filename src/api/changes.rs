@@ -1,0 +1,67 @@
+//! What a phone can do with a call that is established: hold it, make a second one, switch, transfer, move.
+//!
+//! Owns: these methods of [`Phone`]. Lives on: any thread. Must not import: `signal`, `core`'s machines.
+
+use super::call::Call;
+use super::error::Error;
+use super::options::DialOptions;
+use super::phone::Phone;
+use serde_json::Value;
+
+impl Phone {
+    /// Puts the call in the foreground on hold: neither side hears the other. Completes at `call:held`; the other side gets
+    /// `call:held` too.
+    ///
+    /// # Errors
+    /// 2501 while not logged in, 2502 without a call, 2503 while it is not `connected`; 2500 when the gateway or the other side
+    /// refuses.
+    pub async fn hold(&self) -> Result<(), Error> {
+        self.run("hold", Value::Null, None).await
+    }
+
+    /// Goes on with the call in the foreground that this phone holds. Completes at `call:resumed`.
+    ///
+    /// # Errors
+    /// 2601 while not logged in, 2602 without a call, 2603 while it is not `held`; 2600 when the gateway or the other side refuses.
+    pub async fn resume(&self) -> Result<(), Error> {
+        self.run("resume", Value::Null, None).await
+    }
+
+    /// Holds the call in the foreground and dials another party. Completes when the new call exists; it rings when the first one
+    /// is held, and is in the foreground when it is answered.
+    ///
+    /// # Errors
+    /// As [`Phone::dial`], with the codes of `addCall` (39xx).
+    pub async fn add_call(&self, options: DialOptions) -> Result<Call, Error> {
+        let value = self.accept_tagged("addCall", options.to_json(), None, None).await?;
+        let handle = value.get("call").and_then(Value::as_u64).ok_or(Error::NotFound)?;
+        Ok(Call::new(self.clone(), handle))
+    }
+
+    /// Holds the call in the foreground and goes on with the other one. Completes at `session:call-switched`.
+    ///
+    /// # Errors
+    /// Codes of `switchCall` (41xx): without two calls, while not logged in.
+    pub async fn switch_call(&self) -> Result<(), Error> {
+        self.run("switchCall", Value::Null, None).await
+    }
+
+    /// Connects the party in the foreground with the one in the background, who is held, and leaves the call
+    /// (attended transfer). Completes at `call:transferred`, after which both calls end here.
+    ///
+    /// # Errors
+    /// Codes of `transfer` (43xx): without two calls, while the background call is not held; when it fails on the way both calls
+    /// go on as they were.
+    pub async fn transfer(&self) -> Result<(), Error> {
+        self.run("transfer", Value::Null, None).await
+    }
+
+    /// Moves the call in the foreground to another session of the same user, where it rings. Completes at `call:moved`, after
+    /// which the call ends here; when nobody takes it, it goes on here.
+    ///
+    /// # Errors
+    /// Codes of `move` (40xx): without a call, while it is not `connected`, when there is no other session.
+    pub async fn move_call(&self) -> Result<(), Error> {
+        self.run("move", Value::Null, None).await
+    }
+}

@@ -1,0 +1,254 @@
+//! Changes of calls between real phones over a real gateway: hold, a second call, transfer and move. What each party hears
+//! is told by the frequency of the others' tones.
+//!
+//! Owns: what happens to established calls. Must not import: anything but the party.
+
+use crate::party::{PATIENCE, Party, gateway};
+use ewebrtc::{AnswerOptions, Call, DialOptions, Error, Gateway, PcmReader};
+use ewebrtc_media::analysis::{rms, tone_level};
+use std::time::{Duration, Instant};
+
+/// A quarter of a second at 48 kHz.
+const WINDOW: usize = 12_000;
+
+/// What is heard in one call.
+struct Ear {
+    reader: PcmReader,
+}
+
+impl Ear {
+    fn of(call: &Call) -> Self {
+        Self { reader: call.pcm_reader().expect("remoteMedia pcm") }
+    }
+
+    /// Takes everything heard so far, and gives the next whole window.
+    async fn window(&self) -> Vec<i16> {
+        let mut chunk = [0; 4_800];
+        while self.reader.read(&mut chunk) > 0 {}
+        let mut heard = Vec::new();
+        while heard.len() < WINDOW {
+            let count = self.reader.read(&mut chunk);
+            heard.extend_from_slice(&chunk[..count]);
+            if count == 0 {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+            }
+        }
+        heard.truncate(WINDOW);
+        heard
+    }
+
+    /// Waits until a whole window is as `wanted` says.
+    async fn until(&self, what: &str, wanted: impl Fn(&[i16]) -> bool) {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let window =
+                tokio::time::timeout(PATIENCE, self.window()).await.unwrap_or_else(|_| panic!("{what}: no samples"));
+            if wanted(&window) {
+                return;
+            }
+            assert!(Instant::now() < end, "{what}: level {}", rms(&window));
+        }
+    }
+
+    async fn hears(&self, hz: f64) {
+        self.until(&format!("{hz} Hz"), |heard| tone_level(heard, 48_000, hz) > 0.05).await;
+    }
+
+    /// Nothing is heard, and in the half second after that there is nothing either.
+    async fn hears_nothing(&self) {
+        let silent = |heard: &[i16]| rms(heard) < 0.001;
+        self.until("silence", silent).await;
+        for _ in 0..2 {
+            let window = self.window().await;
+            assert!(silent(&window), "a held party hears something: {}", rms(&window));
+        }
+    }
+}
+
+async fn talker(gateway: &Gateway, user: &str, hz: u32) -> Party {
+    Party::login_with(gateway, user, |config| {
+        config.opus_complexity = 5;
+        config.local_media = format!("tone:{hz}");
+        config.remote_media = "pcm".into();
+    })
+    .await
+}
+
+/// The callee answers what the caller has just dialled; both have media. The call at the callee.
+async fn answered(caller: &mut Party, callee: &mut Party) -> Call {
+    let incoming = callee.until("call:incoming").await.call().expect("a handle");
+    callee.phone.answer(AnswerOptions::default()).await.expect("answer");
+    caller.until("media:established").await;
+    callee.until("media:established").await;
+    callee.phone.call(incoming)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_means_silent_on_both_sides_whoever_holds() {
+    let gateway = gateway().await;
+    let mut alice = talker(&gateway, "alice", 440).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut alice, &mut bob).await;
+    let (ear_a, ear_b) = (Ear::of(&call), Ear::of(&at_bob));
+    ear_a.hears(1000.0).await;
+    ear_b.hears(440.0).await;
+
+    alice.phone.hold().await.expect("hold");
+    alice.until("call:held").await;
+    let held = bob.until("call:held").await;
+    assert_eq!((held.text("generator"), held.text("operation")), (Some("receiver"), Some("hold")));
+    ear_a.hears_nothing().await;
+    ear_b.hears_nothing().await;
+    assert!(matches!(alice.phone.hold().await, Err(Error::Phone(_))), "it is held already");
+
+    // The held party holds, too; then one after the other goes on.
+    bob.phone.hold().await.expect("hold by the other");
+    bob.until("call:held").await;
+    alice.phone.resume().await.expect("resume");
+    alice.until("call:resumed").await;
+    ear_a.hears_nothing().await;
+    bob.phone.resume().await.expect("resume by the other");
+    bob.until("call:resumed").await;
+    ear_a.hears(1000.0).await;
+    ear_b.hears(440.0).await;
+
+    // Ten times, and a hang-up while held.
+    for _ in 0..5 {
+        bob.phone.hold().await.expect("hold");
+        bob.phone.resume().await.expect("resume");
+    }
+    ear_a.hears(1000.0).await;
+    ear_b.hears(440.0).await;
+    alice.phone.hold().await.expect("hold");
+    bob.phone.hangup().await.expect("hangup");
+    alice.until("call:disconnected").await;
+    alice.leave().await;
+    bob.leave().await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn both_hold_at_the_same_moment_and_the_call_goes_on() {
+    let gateway = gateway().await;
+    let mut alice = talker(&gateway, "alice", 440).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut alice, &mut bob).await;
+    let (ear_a, ear_b) = (Ear::of(&call), Ear::of(&at_bob));
+    for _ in 0..10 {
+        let (a, b) = tokio::join!(alice.phone.hold(), bob.phone.hold());
+        assert!(a.is_ok() || b.is_ok(), "one of them comes first: {a:?} {b:?}");
+        for (phone, outcome) in [(&alice.phone, a), (&bob.phone, b)] {
+            if outcome.is_ok() {
+                phone.resume().await.expect("resume");
+            }
+        }
+    }
+    ear_a.hears(1000.0).await;
+    ear_b.hears(440.0).await;
+    call.hangup().await.expect("hangup");
+    bob.until("call:disconnected").await;
+    alice.leave().await;
+    bob.leave().await;
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn two_calls_change_places_and_the_first_goes_on_when_the_second_ends() {
+    let gateway = gateway().await;
+    let mut alice = talker(&gateway, "alice", 440).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let mut carol = talker(&gateway, "carol", 1700).await;
+    let first = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut alice, &mut bob).await;
+    let second = alice.phone.add_call(DialOptions::new("carol")).await.expect("addCall");
+    let at_carol = answered(&mut alice, &mut carol).await;
+    let (to_bob, to_carol) = (Ear::of(&first), Ear::of(&second));
+    let (ear_b, ear_c) = (Ear::of(&at_bob), Ear::of(&at_carol));
+    to_carol.hears(1700.0).await;
+    ear_c.hears(440.0).await;
+    ear_b.hears_nothing().await;
+    assert_eq!(alice.phone.calls().await.expect("calls").len(), 2);
+
+    alice.phone.switch_call().await.expect("switch");
+    alice.until("session:call-switched").await;
+    to_bob.hears(1000.0).await;
+    ear_b.hears(440.0).await;
+    ear_c.hears_nothing().await;
+
+    first.hangup().await.expect("hangup");
+    bob.until("call:disconnected").await;
+    // What was held for another call is taken up again (phone-behaviour.md section 8).
+    to_carol.hears(1700.0).await;
+    ear_c.hears(440.0).await;
+    second.hangup().await.expect("hangup");
+    carol.until("call:disconnected").await;
+    for party in [alice, bob, carol] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_brings_the_two_others_together() {
+    let gateway = gateway().await;
+    let mut alice = talker(&gateway, "alice", 440).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let mut carol = talker(&gateway, "carol", 1700).await;
+    alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut alice, &mut bob).await;
+    alice.phone.add_call(DialOptions::new("carol")).await.expect("addCall");
+    let at_carol = answered(&mut alice, &mut carol).await;
+    let (ear_b, ear_c) = (Ear::of(&at_bob), Ear::of(&at_carol));
+    ear_c.hears(440.0).await;
+
+    alice.phone.transfer().await.expect("transfer");
+    alice.until("call:transferred").await;
+    for _ in 0..2 {
+        alice.until("call:disconnected").await;
+    }
+    ear_b.hears(1700.0).await;
+    ear_c.hears(1000.0).await;
+    assert!(alice.phone.calls().await.expect("calls").is_empty());
+    at_bob.hangup().await.expect("hangup");
+    carol.until("call:disconnected").await;
+    for party in [alice, bob, carol] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_call_moves_to_another_device_or_stays() {
+    let gateway = gateway().await;
+    let mut desk = talker(&gateway, "alice", 440).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let call = desk.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut desk, &mut bob).await;
+    let (ear_d, ear_b) = (Ear::of(&call), Ear::of(&at_bob));
+    ear_b.hears(440.0).await;
+    assert!(matches!(desk.phone.move_call().await, Err(Error::Phone(_))), "there is no other device");
+    ear_b.hears(440.0).await;
+    ear_d.hears(1000.0).await;
+
+    let mut mobile = talker(&gateway, "alice", 2300).await;
+    let moving = tokio::spawn({
+        let phone = desk.phone.clone();
+        async move { phone.move_call().await }
+    });
+    let incoming = mobile.until("call:incoming").await.call().expect("a handle");
+    mobile.phone.answer(AnswerOptions::default()).await.expect("answer");
+    moving.await.expect("the task ran").expect("move");
+    desk.until("call:moved").await;
+    desk.until("call:disconnected").await;
+    let ear_m = Ear::of(&mobile.phone.call(incoming));
+    ear_m.hears(1000.0).await;
+    ear_b.hears(2300.0).await;
+    mobile.phone.hangup().await.expect("hangup");
+    bob.until("call:disconnected").await;
+    for party in [desk, mobile, bob] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
