@@ -176,6 +176,26 @@ impl Leg {
         self.inner.transport.create_offer().await
     }
 
+    /// A complete offer to another party than the present one, who is heard on until the other one is connected.
+    ///
+    /// # Errors
+    /// As [`Leg::create_offer`].
+    pub async fn create_offer_for_another(&self) -> Result<String, MediaError> {
+        self.open()?;
+        self.inner.transport.create_offer_for_another().await
+    }
+
+    /// The other party does not come: what was agreed with the present one holds again. Without another party nothing
+    /// happens.
+    ///
+    /// # Errors
+    /// [`MediaError::Transport`] when the other party is connected already, [`MediaError::Closed`].
+    pub async fn keep_party(&self) -> Result<(), MediaError> {
+        self.open()?;
+        self.inner.transport.keep_party().await?;
+        if self.inner.transport.negotiated().is_some() { self.adopt() } else { Ok(()) }
+    }
+
     /// Takes the other side's offer and gives the complete answer to it.
     ///
     /// # Errors

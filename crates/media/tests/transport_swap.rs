@@ -213,3 +213,56 @@ fn without_a_runtime_there_is_an_error_and_no_panic() {
     let made = futures_util::FutureExt::now_or_never(Transport::new(config(), log));
     assert!(matches!(made, Some(Err(MediaError::Transport(_)))));
 }
+
+/// The target of a transfer: its offer is for somebody else than the party it talks to.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_offer_for_another_party_leaves_the_present_one_until_that_one_is_connected() {
+    let (a, b) = pair().await;
+    let c = side(config()).await;
+    let known = a.transport.create_offer().await.expect("an offer");
+    let offer = a.transport.create_offer_for_another().await.expect("an offer");
+    for start in ["a=ice-ufrag", "a=fingerprint"] {
+        assert_ne!(lines(&offer, start), lines(&known, start), "nothing of the present party's");
+    }
+    both_ways(&a, &b).await;
+    let answer = c.transport.answer_offer(&offer).await.expect("an answer");
+    both_ways(&a, &b).await;
+    a.transport.apply_answer(&answer).await.expect("applied");
+    c.connected().await;
+    both_ways(&a, &c).await;
+    let heard = b.log.received();
+    a.heard_by(&c, 20).await;
+    assert_eq!(b.log.received(), heard, "the former party hears nothing any more");
+    assert!(matches!(a.transport.keep_party().await, Err(MediaError::Transport(_))), "there is no way back");
+    exchange(&a, &c).await;
+    exchange(&c, &a).await;
+    both_ways(&a, &c).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_present_party_stays_when_the_other_one_does_not_come() {
+    let (a, b) = pair().await;
+    a.transport.keep_party().await.expect("nothing to do");
+    for round in 0..3 {
+        let c = side(config()).await;
+        if round % 2 == 0 {
+            a.transport.create_offer_for_another().await.expect("an offer");
+        } else {
+            let offer = c.transport.create_offer().await.expect("an offer");
+            a.transport.answer_offer(&offer).await.expect("an answer");
+        }
+        both_ways(&a, &b).await;
+        a.transport.keep_party().await.expect("back");
+        both_ways(&a, &b).await;
+        // And changes with that party are what they always were.
+        exchange(&a, &b).await;
+        exchange(&b, &a).await;
+        both_ways(&a, &b).await;
+    }
+    // After all that another party can still come.
+    let c = side(config()).await;
+    let offer = a.transport.create_offer_for_another().await.expect("an offer");
+    let answer = c.transport.answer_offer(&offer).await.expect("an answer");
+    a.transport.apply_answer(&answer).await.expect("applied");
+    both_ways(&a, &c).await;
+}

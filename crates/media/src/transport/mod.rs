@@ -100,6 +100,27 @@ impl Transport {
         to_the_end(async move { negotiation::answer_offer(&shared, &offer).await }).await
     }
 
+    /// An offer to a party that we are not connected with, as the target of a transfer makes it: on a connection of its own,
+    /// with new credentials. The present one carries the media until the new one is connected, and goes on when the other
+    /// party does not come, see [`Transport::keep_party`].
+    ///
+    /// # Errors
+    /// As [`Transport::create_offer`].
+    pub async fn create_offer_for_another(&self) -> Result<String, MediaError> {
+        let shared = self.0.0.clone();
+        to_the_end(async move { negotiation::create_offer_for_another(&shared).await }).await
+    }
+
+    /// The other party, to which an offer was made or whose offer was answered, does not come: what was agreed with the
+    /// present party holds again. Without another party nothing happens.
+    ///
+    /// # Errors
+    /// `Transport` when the path to the other party is up already; `Closed`.
+    pub async fn keep_party(&self) -> Result<(), MediaError> {
+        let shared = self.0.0.clone();
+        to_the_end(async move { negotiation::keep_party(&shared).await }).await
+    }
+
     /// Applies the answer to our offer. A second answer to the same offer is accepted too: the same text changes
     /// nothing, another text of the same party (early and final answer) changes codec and direction, that of another
     /// party replaces the connection; candidates, credentials and fingerprint of the offer stay true for it.

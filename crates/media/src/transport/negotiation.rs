@@ -13,7 +13,7 @@ use super::sdp_in::{Half, Layout, Remote, Role, Setup, read};
 use super::sdp_out::{Description, Facts};
 use super::session::{Shared, WeakInlet};
 use super::settings::{self, Certificate};
-use super::types::Direction;
+use super::types::{Direction, Negotiated, NegotiatedAudio};
 use crate::MediaError;
 
 /// Where offer and answer stand.
@@ -40,6 +40,20 @@ pub(super) struct Negotiation {
     answer: Option<String>,
     /// An answer was half applied: the crate cannot be used further, the path still can.
     broken: bool,
+    /// The agreement with the party that we are connected with, while one with another party is being made.
+    before: Option<Box<Agreement>>,
+}
+
+/// What must be known again when another party does not come after all.
+struct Agreement {
+    certificate: Option<Certificate>,
+    layout: Layout,
+    role: Option<Role>,
+    fingerprints: BTreeSet<String>,
+    ufrag: String,
+    payloads: Vec<Payload>,
+    facts: Option<Facts>,
+    audio: NegotiatedAudio,
 }
 
 struct Offer {
@@ -65,6 +79,25 @@ impl Negotiation {
             pending: false,
             answer: None,
             broken: false,
+            before: None,
+        }
+    }
+
+    /// Keeps what was agreed with the present party, before another one comes. While one is awaited already, the party that
+    /// still carries the media stays the one to go back to.
+    fn keep(&mut self, shared: &Shared) {
+        let awaited = self.before.is_some() && shared.links().retiring.is_some();
+        if !awaited && let Some(Negotiated { audio }) = shared.negotiated() {
+            self.before = Some(Box::new(Agreement {
+                certificate: self.certificate.clone(),
+                layout: self.layout.clone(),
+                role: self.role,
+                fingerprints: self.fingerprints.clone(),
+                ufrag: self.ufrag.clone(),
+                payloads: self.payloads.clone(),
+                facts: self.facts.clone(),
+                audio,
+            }));
         }
     }
 }
@@ -95,6 +128,53 @@ pub(super) async fn create_offer(shared: &Arc<Shared>) -> Result<String, MediaEr
     state.facts = Some(facts);
     state.broken = false;
     Ok(text)
+}
+
+/// See [`Transport::create_offer_for_another`](super::Transport::create_offer_for_another).
+pub(super) async fn create_offer_for_another(shared: &Arc<Shared>) -> Result<String, MediaError> {
+    let mut state = shared.negotiation.lock().await;
+    shared.check_open()?;
+    if state.pending
+        && let Some(connection) = usable(shared, &state)
+    {
+        connection.withdraw().await?;
+    }
+    state.pending = false;
+    state.keep(shared);
+    let connection = build(shared, &mut state, Role::Active, None).await?;
+    let facts = connection.offer(shared.config.ice.gather_deadline).await?;
+    shared.install_if_new(&connection)?;
+    let direction = shared.wish();
+    let payloads = offered(&shared.config, &[]);
+    state.layout = Layout::ours();
+    let text = describe(shared, &mut state, &facts, &payloads, direction, None);
+    state.pending = true;
+    state.broken = false;
+    state.answer = None;
+    state.offer = Some(Offer { payloads, direction });
+    // Whoever answers is the party of this connection.
+    state.role = None;
+    state.fingerprints = BTreeSet::new();
+    state.facts = Some(facts);
+    Ok(text)
+}
+
+/// See [`Transport::keep_party`](super::Transport::keep_party).
+pub(super) async fn keep_party(shared: &Arc<Shared>) -> Result<(), MediaError> {
+    let mut state = shared.negotiation.lock().await;
+    shared.check_open()?;
+    let Some(before) = state.before.take() else { return Ok(()) };
+    let Some((kept, given_up)) = shared.step_back() else {
+        return Err(MediaError::Transport("the path to the other party is up already".into()));
+    };
+    let Agreement { certificate, layout, role, fingerprints, ufrag, payloads, facts, audio } = *before;
+    (state.certificate, state.layout, state.role, state.fingerprints) = (certificate, layout, role, fingerprints);
+    (state.ufrag, state.payloads, state.facts) = (ufrag, payloads, facts);
+    (state.pending, state.broken, state.offer, state.answer) = (false, false, None, None);
+    shared.agree(audio, &kept);
+    drop(state);
+    given_up.close().await;
+    Ok(())
 }
 
 /// See [`Transport::answer_offer`](super::Transport::answer_offer).
@@ -128,7 +208,10 @@ pub(super) async fn answer_offer(shared: &Arc<Shared>, offer: &str) -> Result<St
             connection
         }
         // A party that we are not connected with: a connection of its own, at first beside the one that is there.
-        None => build(shared, &mut state, role, None).await?,
+        None => {
+            state.keep(shared);
+            build(shared, &mut state, role, None).await?
+        }
     };
     let facts = {
         let shown = remote.shown(&payloads, "actpass", &connection.mid());

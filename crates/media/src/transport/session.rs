@@ -148,6 +148,19 @@ impl Shared {
         retired
     }
 
+    /// The connection that was to take over is given up for the one that still carries the media; both, in the order of what
+    /// stays and what is to be closed. Nothing happens when there is none to go back to.
+    pub(super) fn step_back(&self) -> Option<(Arc<Connection>, Arc<Connection>)> {
+        let mut links = self.links();
+        let kept = links.retiring.take()?;
+        let given_up = links.current.replace(kept.clone())?;
+        links.failure = None;
+        // What the given-up one may have sent is forgotten: its number was higher.
+        self.heard.store(kept.number, Ordering::Release);
+        self.set_outlet(Some(kept.clone()));
+        Some((kept, given_up))
+    }
+
     /// Takes all connections out; the transport gets no other one if it is being closed.
     pub(super) fn take_links(&self, closed: bool) -> [Option<Arc<Connection>>; 2] {
         let mut links = self.links();
