@@ -222,10 +222,16 @@ impl Worker {
         }
         while let Some(order) = self.next_order().await {
             match order {
-                // The leg offers by the connection it has; one of another party's answer replaces it then.
-                MediaOrder::OfferAgain { audio, video: _ } | MediaOrder::OfferToAnother { audio, video: _ } => {
+                MediaOrder::OfferAgain { audio, video: _ } => {
                     leg.set_direction(direction(audio));
                     let offer = self.unless_closed(leg.create_offer()).await;
+                    if !self.tell_description(offer) {
+                        return;
+                    }
+                }
+                MediaOrder::OfferToAnother { audio, video: _ } => {
+                    leg.set_direction(direction(audio));
+                    let offer = self.unless_closed(leg.create_offer_for_another()).await;
                     if !self.tell_description(offer) {
                         return;
                     }
@@ -244,8 +250,12 @@ impl Worker {
                 },
                 MediaOrder::Activate => leg.activate(),
                 MediaOrder::Mute(muted) => leg.set_muted(muted),
-                // The next offer or answer takes the place of one that is not answered.
-                MediaOrder::Withdraw => {}
+                MediaOrder::Withdraw => match self.unless_closed(leg.keep_party()).await {
+                    Some(Ok(())) => {}
+                    // The other party was there in the same moment.
+                    Some(Err(error)) => log::debug!("the party of a call does not change back: {error}"),
+                    None => return,
+                },
                 MediaOrder::Offer { .. } | MediaOrder::Answer { .. } | MediaOrder::Close => {}
             }
         }

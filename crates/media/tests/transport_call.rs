@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use ewebrtc_media::MediaError;
 use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Direction, Medium, TransportConfig, TransportState};
-use transport_support::{both_ways, config, direction, exchange, lines, open_files, pair, side, until, warm_up, within};
+use transport_support::{
+    both_ways, config, direction, exchange, lines, open_files, pair, side, until, warm_up, within,
+};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sides_connect_within_half_a_second_and_exchange_packets() {
