@@ -170,3 +170,37 @@ async def test_the_domain_is_the_gateways() -> None:
         assert token.address.endswith("alice@example.org") and token.expires_in > 0
         async with ewebrtc.Phone(other, domain="example.org") as phone:
             await soon(phone.login(token))
+
+
+async def test_hold_a_second_call_and_the_transfer(gateway: ewebrtc.Gateway) -> None:
+    async with (
+        logged_in(gateway, "alice", local_media="tone:440") as alice,
+        logged_in(gateway, "bob", local_media="tone:1000", remote_media="pcm", pcm_rate=16_000) as bob,
+        logged_in(gateway, "carol", local_media="tone:1700", remote_media="pcm", pcm_rate=16_000) as carol,
+    ):
+        at_bob, at_carol = bob.events(), carol.events()
+        first = await soon(alice.dial("bob"))
+        await until(at_bob, "call:incoming")
+        to_bob = await soon(bob.answer())
+        await first.connected(PATIENCE)
+        await heard(to_bob, 440)
+        await soon(alice.hold())
+        await until(at_bob, "call:held")
+        with pytest.raises(ewebrtc.PhoneError, match="2503"):
+            await soon(alice.hold())
+        await soon(alice.resume())
+        await until(at_bob, "call:resumed")
+
+        second = await soon(alice.add_call("carol"))
+        await until(at_carol, "call:incoming")
+        to_carol = await soon(carol.answer())
+        await second.connected(PATIENCE)
+        assert [call.foreground for call in await soon(alice.get_calls())] == [False, True]
+        await soon(alice.switch_call())
+        assert [call.foreground for call in await soon(alice.get_calls())] == [True, False]
+        await soon(alice.transfer())
+        assert {(await call.ended(PATIENCE)).name for call in (first, second)} == {"call:disconnected"}
+        await heard(to_bob, 1700)
+        await heard(to_carol, 1000)
+        with pytest.raises(ewebrtc.PhoneError):
+            await soon(alice.move())

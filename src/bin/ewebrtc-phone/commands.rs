@@ -8,10 +8,15 @@ use serde_json::{Map, Value, json};
 
 const WORDS: &str = "\
 dial NAME [audio]    call a name, user@domain or number ('echo' answers by itself)
-answer [end]         answer the incoming call, ending the present one
+add NAME [audio]     hold the present call and call somebody else
+answer [end|hold]    answer the incoming call, ending or holding the present one
 reject               refuse the incoming call
 cancel               withdraw the call being dialled
 hangup               end the call
+hold, resume         put the call on hold, go on with it
+switch               go on with the other call, holding this one
+transfer             connect the two parties with each other and leave
+move                 hand the call to another session of yours
 mute, unmute         stop and start sending your audio
 calls, media, busy   list calls, media type, whether a call is in progress
 e911 ID              change the emergency address id
@@ -25,6 +30,11 @@ pub enum Outcome {
     Continue,
     /// End the program.
     Quit,
+}
+
+/// The method by which a word calls somebody.
+fn calling(word: &str) -> &'static str {
+    if word == "add" { "addCall" } else { "dial" }
 }
 
 /// Runs one line. Nothing in it ends the program but `quit`.
@@ -42,14 +52,20 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
     match (word.as_str(), rest.as_slice()) {
         ("quit" | "exit", []) => return Outcome::Quit,
         ("help" | "?", _) => out.message(WORDS),
-        ("dial" | "call", [destination @ .., "audio" | "video"]) if !destination.is_empty() => {
+        ("dial" | "call" | "add", [destination @ .., "audio" | "video"]) if !destination.is_empty() => {
             let kind = rest.last().copied().unwrap_or_default();
-            give(phone, out, "dial", json!({"destination": destination.join(" "), "mediaType": kind})).await;
+            give(phone, out, calling(&word), json!({"destination": destination.join(" "), "mediaType": kind})).await;
         }
-        ("dial" | "call", destination) => give(phone, out, "dial", json!({"destination": destination.join(" ")})).await,
+        ("dial" | "call" | "add", destination) => {
+            give(phone, out, calling(&word), json!({"destination": destination.join(" ")})).await;
+        }
         ("answer", []) => give(phone, out, "answer", json!({})).await,
         ("answer", [action]) => give(phone, out, "answer", json!({"action": action})).await,
-        ("reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout", []) => give(phone, out, &word, json!({})).await,
+        ("switch", []) => give(phone, out, "switchCall", json!({})).await,
+        (
+            "reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout" | "hold" | "resume" | "transfer" | "move",
+            [],
+        ) => give(phone, out, &word, json!({})).await,
         ("calls", []) => give(phone, out, "getCalls", json!({})).await,
         ("media", []) => give(phone, out, "getMediaType", json!({})).await,
         ("busy", []) => give(phone, out, "isCallInProgress", json!({})).await,

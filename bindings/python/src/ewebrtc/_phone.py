@@ -318,6 +318,71 @@ class Phone:
         self._hub.bind()
         await answer(self._native.unmute(tag))
 
+    # ---- calls that are established ----------------------------------------------------------------------------------
+
+    async def hold(self, *, tag: str | None = None) -> None:
+        """Puts the call in the foreground on hold: neither side hears the other. Completes at `call:held`, which the other
+        side gets too.
+
+        Raises `PhoneError` 2501 while not logged in, 2502 without a call, 2503 while it is not connected; 2500 when it fails
+        on the way.
+        """
+        await self.perform("hold", tag=tag)
+
+    async def resume(self, *, tag: str | None = None) -> None:
+        """Goes on with the call in the foreground that this phone holds. Completes at `call:resumed`.
+
+        Raises `PhoneError` 2601 while not logged in, 2602 without a call, 2603 while it is not held; 2600 when it fails on
+        the way.
+        """
+        await self.perform("resume", tag=tag)
+
+    async def add_call(
+        self,
+        destination: str,
+        *,
+        media_type: str | None = None,
+        local_media: Media | None = None,
+        remote_media: Media | None = None,
+        tag: str | None = None,
+    ) -> Call:
+        """Holds the call in the foreground and dials another party. Completes when the new call exists; it rings when the
+        first one is held. Arguments as of `dial`.
+
+        Raises `PhoneError` with the codes of addCall (39xx).
+        """
+        options = {
+            "destination": destination,
+            "mediaType": media_type,
+            "localMedia": _media(local_media),
+            "remoteMedia": _media(remote_media),
+        }
+        made = await self.invoke("addCall", {k: v for k, v in options.items() if v is not None}, tag=tag)
+        return self._hub.call(made["call"])
+
+    async def switch_call(self, *, tag: str | None = None) -> None:
+        """Holds the call in the foreground and goes on with the other one. Completes at `session:call-switched`.
+
+        Raises `PhoneError` with the codes of switchCall.
+        """
+        await self.perform("switchCall", tag=tag)
+
+    async def transfer(self, *, tag: str | None = None) -> None:
+        """Connects the party in the foreground with the one in the background and leaves. Completes at `call:transferred`,
+        after which both calls end here.
+
+        Raises `PhoneError` with the codes of transfer; then both calls go on.
+        """
+        await self.perform("transfer", tag=tag)
+
+    async def move(self, *, tag: str | None = None) -> None:
+        """Moves the call in the foreground to another session of the same user, where it rings. Completes at `call:moved`,
+        after which it ends here; when nobody takes it, it goes on here.
+
+        Raises `PhoneError` with the codes of move.
+        """
+        await self.perform("move", tag=tag)
+
     async def associate_e911_id(self, e911_id: str, *, tag: str | None = None) -> None:
         """Changes the emergency address of the session. Completes at `address-updated`.
 
