@@ -42,7 +42,7 @@ type Boxed<'a, T> = Pin<Box<dyn Future<Output = T> + Send + 'a>>;
 pub(super) struct Clock {
     tokio: TokioRuntime,
     place: Place,
-    hurry: AtomicBool,
+    hurry: Arc<AtomicBool>,
     #[cfg(test)]
     driver: std::sync::Mutex<Option<tokio::task::AbortHandle>>,
 }
@@ -54,7 +54,7 @@ impl Clock {
         Ok(Arc::new(Clock {
             tokio: TokioRuntime,
             place: Place::take()?,
-            hurry: AtomicBool::new(false),
+            hurry: Arc::default(),
             #[cfg(test)]
             driver: std::sync::Mutex::default(),
         }))
@@ -120,11 +120,13 @@ impl Runtime for Clock {
     }
 
     fn sleep(&self, duration: Duration) -> Boxed<'static, ()> {
-        if self.hurry.swap(false, Ordering::Relaxed) {
-            Box::pin(std::future::ready(()))
-        } else {
-            self.tokio.sleep(duration)
-        }
+        let hurry = self.hurry.clone();
+        let mut timer = self.tokio.sleep(duration);
+        // Asked at every look, not once: the driver waits for its sockets as well and takes one thing at a time, in no
+        // particular order, so that a sleep which has ended may be dropped unseen.
+        Box::pin(std::future::poll_fn(move |context| {
+            if hurry.swap(false, Ordering::Relaxed) { Poll::Ready(()) } else { timer.as_mut().poll(context) }
+        }))
     }
 
     fn spawn(&self, future: Boxed<'static, ()>) -> Box<dyn JoinHandle> {
