@@ -34,6 +34,7 @@ pub fn shared() -> io::Result<Handle> {
             Builder::new_multi_thread()
                 .worker_threads(cores.clamp(*WORKERS.start(), *WORKERS.end()))
                 .thread_name("ewebrtc")
+                .on_thread_start(ewebrtc_media::threads::shield_from_broken_pipes)
                 .thread_stack_size(STACK)
                 .enable_all()
                 .build()

@@ -148,10 +148,22 @@ impl Engine {
         let mut workers = Vec::new();
         for index in 0..self.inner.workers.len() {
             let inner = self.inner.clone();
-            workers.push(spawn(format!("ewebrtc-audio-{index}"), Box::new(move || inner.work(index)))?);
+            workers.push(spawn(
+                format!("ewebrtc-audio-{index}"),
+                Box::new(move || {
+                    crate::threads::hasten();
+                    inner.work(index);
+                }),
+            )?);
         }
         let inner = self.inner.clone();
-        spawn("ewebrtc-clock".into(), Box::new(move || inner.keep_time(&workers)))?;
+        spawn(
+            "ewebrtc-clock".into(),
+            Box::new(move || {
+                crate::threads::hasten();
+                inner.keep_time(&workers);
+            }),
+        )?;
         *known = Some(reports.clone());
         Ok(reports)
     }

@@ -20,6 +20,7 @@ mod ring;
 mod shared;
 pub mod sink;
 pub mod source;
+pub mod threads;
 #[cfg(test)]
 mod tick_tests;
 pub mod transport;

@@ -80,9 +80,9 @@ fn lanes() -> Result<&'static [Lane], MediaError> {
 fn lane(number: usize) -> io::Result<Lane> {
     let runtime = Builder::new_current_thread().enable_all().build()?;
     let handle = runtime.handle().clone();
-    std::thread::Builder::new()
-        .name(format!("ewebrtc-lane-{number}"))
-        .stack_size(STACK)
-        .spawn(move || runtime.block_on(std::future::pending::<()>()))?;
+    std::thread::Builder::new().name(format!("ewebrtc-lane-{number}")).stack_size(STACK).spawn(move || {
+        crate::threads::shield_from_broken_pipes();
+        runtime.block_on(std::future::pending::<()>());
+    })?;
     Ok(Lane { handle, connections: AtomicUsize::new(0) })
 }

@@ -4,6 +4,7 @@
 
 use std::time::Duration;
 
+use rtc::ice::mdns::MulticastDnsMode;
 use rtc::interceptor::{ReceiverReportBuilder, Registry, Slot};
 use rtc::media_stream::MediaStreamTrack;
 use rtc::peer_connection::certificate::CertificateParams;
@@ -109,6 +110,9 @@ pub(super) fn engine(answering: Role, credentials: Option<(String, String)>) -> 
         .with_srflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_prflx_acceptance_min_wait(Some(Duration::ZERO))
         .with_relay_acceptance_min_wait(Some(Duration::ZERO))
+        // Names of hosts (`.local`) are not resolved, and ours are not hidden. The crate's default would bind the mDNS port and
+        // join a group for every connection, and fail where there is no route for one.
+        .with_multicast_dns_mode(MulticastDnsMode::Disabled)
         // Which addresses are bound, and so offered, is decided in `addresses`.
         .with_include_loopback_candidate(true)
         .with_answering_dtls_role(role);
