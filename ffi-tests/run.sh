@@ -52,6 +52,15 @@ header() {
     diff "$out/declared" "$out/exported" || { echo 'ffi-tests: FAILED: declared (<) and exported (>) names differ' >&2; exit 1; }
 }
 
+# Without any network but loopback, not even a route for multicast, calls work all the same.
+offline() {
+    if ! unshare --net true 2>/dev/null; then
+        echo 'ffi-tests: NOT RUN: a call without a network; this user may not make a network namespace' >&2
+        return
+    fi
+    (cd "$out/example" && run 60 unshare --net sh -c "ip link set lo up && '$out/echo'" > offline.log)
+}
+
 # The guide's C blocks are whole files; the example is run, and what it has recorded is not silence.
 guide() {
     rm -f "$out"/guide-*.c
@@ -74,6 +83,7 @@ plain() {
     library plain debug
     header
     guide
+    offline
     local name
     for name in call abuse; do
         program plain "ffi-tests/c/$name.c" "$out/$name"

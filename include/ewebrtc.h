@@ -9,6 +9,9 @@
    Handles. Phones, gateways and calls are 64-bit numbers that are never used twice. A wrong or stale one gives
    EWEBRTC_ERR_NOT_FOUND.
 
+   Processes. After fork() every function answers EWEBRTC_ERR_FORKED in the child; exec() as usual. The library keeps SIGPIPE from
+   its own threads and changes nothing else about signals. A callback must return: no pthread_exit, no longjmp, no exception.
+
    Errors. 0 is success, negative numbers are faults of the call itself: nothing has happened, no event follows, and
    ewebrtc_last_error says why. What a phone refuses or what fails later is an event with the codes of the Phone API.
 
@@ -94,6 +97,11 @@
 #define EWEBRTC_ERR_UNKNOWN_METHOD -13
 
 /*
+ The process is a fork of one that has used the library, which does not survive that: the threads are gone.
+ */
+#define EWEBRTC_ERR_FORKED -14
+
+/*
  Version of this interface: the major number times 65536 plus the minor one. The minor number rises when something is
  added, the major one when something is removed or changed.
  */
@@ -137,7 +145,8 @@ typedef struct {
      */
     const char *gateway;
     /*
-     Receives the events. Null: they are read by ewebrtc_phone_next_event.
+     Receives the events. Null: they are read by ewebrtc_phone_next_event. A phone whose events nobody takes closes when about
+     65 000 wait.
      */
     ewebrtc_event_fn on_event;
     /*
@@ -153,11 +162,12 @@ typedef struct {
      */
     const char *domain;
     /*
-     "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm". Default "silence".
+     "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm". Default "silence". What a call names
+     holds for later calls that name none.
      */
     const char *local_media;
     /*
-     "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm". Default "discard".
+     "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm". Default "discard". Likewise.
      */
     const char *remote_media;
     /*
@@ -389,7 +399,7 @@ ewebrtc_status ewebrtc_call_stats(ewebrtc_phone phone,
  Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens.
 
  listen: "address:port"; null for a free port on 127.0.0.1. out: receives the handle, 0 on failure; must not be null.
- Errors: EWEBRTC_ERR_NULL, _ARGUMENT, _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
+ Errors: EWEBRTC_ERR_NULL, _ARGUMENT (no address and port), _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
  */
 ewebrtc_status ewebrtc_gateway_start(const char *listen,
                                      ewebrtc_gateway *out);

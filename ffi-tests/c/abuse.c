@@ -72,7 +72,9 @@ static void nulls(void)
     CHECK(ewebrtc_call_stats(phone, 1, NULL) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_call_stats(phone, 1, &text) == EWEBRTC_ERR_NOT_FOUND);
     CHECK(ewebrtc_gateway_start(NULL, NULL) == EWEBRTC_ERR_NULL);
-    CHECK(ewebrtc_gateway_start("nowhere", &phone) != EWEBRTC_OK);
+    CHECK(ewebrtc_gateway_start("nowhere", &phone) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_gateway_start("127.0.0.1:99999", &phone) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_gateway_start("192.0.2.77:80", &phone) == EWEBRTC_ERR_SYSTEM);
     CHECK(ewebrtc_gateway_url(1, NULL) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_dev_token(NULL, "a", &text) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_dev_token(url, NULL, &text) == EWEBRTC_ERR_NULL);
@@ -302,6 +304,49 @@ static void storm(void)
     CHECK(freed == 1 && counter.dropped == 1);
 }
 
+/* A forked child is told at once that it cannot use the library. */
+static void forked(void)
+{
+    ewebrtc_phone phone = phone_with(url, NULL, NULL, NULL);
+    ewebrtc_gateway gateway = 0;
+    char *text = NULL;
+    int status = -1;
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        int wrong = ewebrtc_phone_call(phone, "getVersion", NULL, NULL, NULL, &text) != EWEBRTC_ERR_FORKED ||
+                    ewebrtc_gateway_start(NULL, &gateway) != EWEBRTC_ERR_FORKED ||
+                    ewebrtc_dev_token(url, "a", &text) != EWEBRTC_ERR_FORKED ||
+                    ewebrtc_phone_next_event(phone, 1000, &text) != EWEBRTC_ERR_FORKED ||
+                    ewebrtc_phone_free(phone) != EWEBRTC_ERR_FORKED || !strstr(ewebrtc_last_error(), "fork");
+        _exit(wrong);
+    }
+    CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    OK(ewebrtc_phone_free(phone));
+}
+
+/* A request that the gateway answers before it has read it all: the write meets a closed connection. The default action of
+   SIGPIPE, as in a program that knows nothing of it, must not end this one. */
+static void broken_pipes(void)
+{
+    enum { SIZE = 10 * 1000 * 1000 };
+    char *options = malloc(SIZE + 32), *json = NULL;
+    ewebrtc_phone phone = phone_with(url, NULL, NULL, NULL);
+    int i;
+    CHECK(options);
+    memcpy(options, "{\"token\":\"", 10);
+    memset(options + 10, 't', SIZE);
+    memcpy(options + 10 + SIZE, "\"}", 3);
+    for (i = 0; i < 3; i++) {
+        OK(ewebrtc_phone_call(phone, "login", options, NULL, NULL, NULL));
+        OK(ewebrtc_phone_next_event(phone, DEADLINE_S * 1000, &json));
+        CHECK(strstr(json, "\"error\""));
+        ewebrtc_string_free(json);
+    }
+    free(options);
+    OK(ewebrtc_phone_free(phone));
+}
+
 /* A callback that takes its time: free waits for the one that runs and drops the rest. */
 static void slow(void)
 {
@@ -409,6 +454,10 @@ int main(int argc, char **argv)
     puts("abuse: storm");
     slow();
     puts("abuse: slow callback");
+    forked();
+    puts("abuse: fork");
+    broken_pipes();
+    puts("abuse: broken pipes");
 #ifdef TEST_HOOKS
     panics();
 #endif

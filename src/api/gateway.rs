@@ -6,6 +6,8 @@ use super::dev::DevToken;
 use super::error::Error;
 use crate::runtime;
 
+use ewebrtc_gateway::GatewayError;
+
 pub use ewebrtc_gateway::GatewayConfig;
 
 /// A gateway in this process: the same that the program `ewebrtc-gateway` runs. It ends when this value is dropped, or, with the
@@ -23,7 +25,12 @@ impl Gateway {
     pub async fn start(config: GatewayConfig) -> Result<Self, Error> {
         let runtime = runtime::shared().map_err(|e| Error::System(e.to_string()))?;
         let started = runtime.spawn(ewebrtc_gateway::Gateway::start(config)).await;
-        let inner = started.map_err(|e| Error::System(e.to_string()))?.map_err(|e| Error::System(e.to_string()))?;
+        let inner = started.map_err(|e| Error::System(e.to_string()))?.map_err(|e| match &e {
+            GatewayError::NoAccounts | GatewayError::Config(_) | GatewayError::Address(_) => {
+                Error::Config(e.to_string())
+            }
+            GatewayError::Listen(..) | GatewayError::User(_) => Error::System(e.to_string()),
+        })?;
         let url = inner.url().to_owned();
         Ok(Self { inner: Some(inner), url })
     }

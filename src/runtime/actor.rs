@@ -123,6 +123,7 @@ impl ActorHandle {
                 waiting,
                 next_command: 0,
                 seq: 0,
+                overflowed: false,
             };
             actor.run(inbox).await;
         });
@@ -168,6 +169,8 @@ struct Actor {
     waiting: Arc<AtomicUsize>,
     next_command: u64,
     seq: u64,
+    /// An event has found no room.
+    overflowed: bool,
 }
 
 /// Separates our number of a command from the application's tag inside the tag that the core sees.
@@ -314,15 +317,22 @@ impl Actor {
             let error = event.data.get("error").and_then(|e| serde_json::from_value(e.clone()).ok());
             let _ = finished.send(error.map_or(Ok(()), |e: ErrorObject| Err(Box::new(e))));
         }
-        self.seq += 1;
-        self.dispatcher.push(PublishedEvent {
+        let mut data = restore_tags(event.data);
+        if event.name == "phone:closed" && self.overflowed {
+            data.insert("message".into(), "the events of the phone were not taken".into());
+        }
+        let fits = self.dispatcher.push(PublishedEvent {
             name: event.name,
-            seq: self.seq,
+            seq: self.seq + 1,
             timestamp: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
             item: event.item,
             tag: event.tag.and_then(|tag| application_tag(&tag)),
-            data: restore_tags(event.data),
-        })
+            data,
+        });
+        // What found no room has no number either: those that are delivered count without a hole.
+        self.seq += u64::from(fits);
+        self.overflowed |= !fits;
+        fits
     }
 }
 

@@ -117,6 +117,8 @@ pub enum GatewayError {
     NoAccounts,
     /// A value out of range; the text says which.
     Config(&'static str),
+    /// No address and port.
+    Address(String),
     /// The address cannot be listened on.
     Listen(String, std::io::Error),
     /// Not a user of this gateway, or it is full.
@@ -130,6 +132,7 @@ impl std::fmt::Display for GatewayError {
                 "nobody could log in: this version has no accounts yet, only development mode (--dev, `dev: true`)",
             ),
             GatewayError::Config(text) | GatewayError::User(text) => f.write_str(text),
+            GatewayError::Address(text) => write!(f, "{text:?} is no address and port to listen on"),
             GatewayError::Listen(address, error) => write!(f, "cannot listen on {address}: {error}"),
         }
     }
@@ -139,7 +142,9 @@ impl std::error::Error for GatewayError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             GatewayError::Listen(_, error) => Some(error),
-            GatewayError::NoAccounts | GatewayError::Config(_) | GatewayError::User(_) => None,
+            GatewayError::NoAccounts | GatewayError::Config(_) | GatewayError::Address(_) | GatewayError::User(_) => {
+                None
+            }
         }
     }
 }

@@ -56,9 +56,13 @@ impl Gateway {
     ///
     /// # Errors
     /// [`GatewayError::NoAccounts`] without development mode, [`GatewayError::Config`] for a value out of range,
-    /// [`GatewayError::Listen`] when the address is taken or no address.
+    /// [`GatewayError::Address`] for a text that is no address and port, [`GatewayError::Listen`] when it cannot be had.
     pub async fn start(config: GatewayConfig) -> Result<Gateway, GatewayError> {
         let state = GatewayState::new(&config)?;
+        let parts = config.listen.rsplit_once(':').map(|(host, port)| (!host.is_empty(), port.parse::<u16>().is_ok()));
+        if parts != Some((true, true)) {
+            return Err(GatewayError::Address(config.listen));
+        }
         let refused = |error| GatewayError::Listen(config.listen.clone(), error);
         let listener = TcpListener::bind(&config.listen).await.map_err(refused)?;
         let address = listener.local_addr().map_err(refused)?;

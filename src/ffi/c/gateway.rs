@@ -74,7 +74,7 @@ mod running {
 /// Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens.
 ///
 /// listen: "address:port"; null for a free port on 127.0.0.1. out: receives the handle, 0 on failure; must not be null.
-/// Errors: EWEBRTC_ERR_NULL, _ARGUMENT, _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
+/// Errors: EWEBRTC_ERR_NULL, _ARGUMENT (no address and port), _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ewebrtc_gateway_start(listen: *const c_char, out: *mut ewebrtc_gateway) -> ewebrtc_status {
     guard(|| {

@@ -10,6 +10,7 @@ use serde_json::Value;
 use std::cell::RefCell;
 use std::ffi::{CStr, CString};
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU32, Ordering};
 
 /// What a function answers: EWEBRTC_OK or one of the negative EWEBRTC_ERR_ numbers. Numbers are never renumbered; a program
 /// treats a number that it does not know as a failure.
@@ -43,6 +44,8 @@ pub const EWEBRTC_ERR_SYSTEM: i32 = -11;
 pub const EWEBRTC_ERR_PANIC: i32 = -12;
 /// The phone has no method of this name.
 pub const EWEBRTC_ERR_UNKNOWN_METHOD: i32 = -13;
+/// The process is a fork of one that has used the library, which does not survive that: the threads are gone.
+pub const EWEBRTC_ERR_FORKED: i32 = -14;
 
 thread_local! {
     static LAST: RefCell<CString> = RefCell::new(CString::default());
@@ -78,9 +81,23 @@ pub(super) fn last() -> *const c_char {
     LAST.try_with(|last| last.borrow().as_ptr()).unwrap_or(c"".as_ptr())
 }
 
+/// The process in which the library was used first; 0 before.
+static OWNER: AtomicU32 = AtomicU32::new(0);
+
+/// A forked child has the library's memory but none of its threads: whatever waits would wait for ever there.
+fn refuse_after_fork() -> Result<(), Fail> {
+    let own = std::process::id();
+    match OWNER.compare_exchange(0, own, Ordering::Relaxed, Ordering::Relaxed) {
+        Err(owner) if owner != own => {
+            Err(Fail(EWEBRTC_ERR_FORKED, "the library was used before fork(): a child must exec() first".into()))
+        }
+        Ok(_) | Err(_) => Ok(()),
+    }
+}
+
 /// Runs the body of a function: a failure becomes its status and the last-error text, a panic goes no further.
 pub(super) fn guard(body: impl FnOnce() -> Result<(), Fail>) -> ewebrtc_status {
-    match catch_unwind(AssertUnwindSafe(body)) {
+    match catch_unwind(AssertUnwindSafe(|| refuse_after_fork().and_then(|()| body()))) {
         Ok(Ok(())) => EWEBRTC_OK,
         Ok(Err(Fail(status, text))) => {
             set_last(&text);
