@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 import weakref
+from pathlib import Path
 
 import ewebrtc
 import pytest
@@ -189,3 +190,25 @@ async def test_nothing_is_left_of_fifty_phones(gateway: ewebrtc.Gateway) -> None
         await asyncio.sleep(0.1)
     assert now[0] <= limit[0] and now[1] <= limit[1], (before, now)
     assert sum(isinstance(o, ewebrtc.Phone) for o in gc.get_objects()) == 0
+
+
+async def test_the_audio_of_closed_phones_does_not_wait_for_the_collector(gateway: ewebrtc.Gateway) -> None:
+    def resident() -> int:
+        return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+    async def one_call() -> None:
+        async with logged_in(gateway, "alice", local_media="pcm", remote_media="pcm") as phone:
+            call = await soon(phone.dial("echo"))
+            await call.connected(PATIENCE)
+            await soon(call.send(bytes(96_000)))
+
+    gc.disable()
+    try:
+        await one_call()
+        before = resident()
+        for _ in range(40):
+            await one_call()
+        # Half a minute of audio in each direction is 5.8 MB a call.
+        assert resident() - before < 100_000_000
+    finally:
+        gc.enable()

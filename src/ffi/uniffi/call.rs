@@ -91,6 +91,11 @@ impl Call {
         call
     }
 
+    /// The phone is gone, and with it the audio, of which half a minute is megabytes: it must not wait for a collector.
+    pub(super) fn release(&self) {
+        *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Ends::default();
+    }
+
     pub(super) fn lives(&self) -> bool {
         self.inner.state().is_some()
     }

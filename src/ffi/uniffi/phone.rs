@@ -248,5 +248,7 @@ impl Phone {
         self.inner.close();
         self.link.wait_ended(Instant::now() + Duration::from_millis(timeout_ms));
         self.link.cut();
+        let calls = std::mem::take(&mut *self.calls.lock().unwrap_or_else(PoisonError::into_inner));
+        calls.values().for_each(|call| call.release());
     }
 }
