@@ -16,6 +16,7 @@ use std::process::ExitCode;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 use support::party::Party;
+use support::wire::bare_polls;
 use support::{Failure, Figure, ms, percentile, publish};
 use tokio::sync::oneshot;
 
@@ -75,25 +76,27 @@ async fn run() -> Result<Vec<Figure>, Failure> {
     bob.leave().await?;
     gateway.stop().await;
 
-    let mut bare = (Vec::new(), Vec::new());
-    for _ in 0..BARE {
-        let (answering, offering) = connection().await?;
-        bare.0.push(ms(answering));
-        bare.1.push(ms(offering));
+    // A dial cannot do without an offer and its way to the other side, an answer not without a connection.
+    let polls = bare_polls("v=0".repeat(500), WARM, BARE).await?;
+    let (mut dialled, mut answered, mut connected) = (Vec::new(), Vec::new(), Vec::new());
+    for poll in polls {
+        let bare = connection().await?;
+        dialled.push(ms(bare.offer) + poll);
+        answered.push(ms(bare.answering));
+        connected.push(ms(bare.offering));
     }
 
+    let invited = "a bare transport's offer, and a bare long poll";
     let beside = "two bare transports: offer taken to first packet";
     let mut figures = Vec::new();
-    for (name, values, baseline) in [
-        ("dial to call:incoming at the other phone", &times.ringing, None),
-        ("answer to first audio at the callee", &times.at_callee, Some(&bare.0)),
-        ("answer to first audio at the caller", &times.at_caller, Some(&bare.1)),
+    for (name, values, baseline, beside) in [
+        ("dial to call:incoming at the other phone", &times.ringing, &dialled, invited),
+        ("answer to first audio at the callee", &times.at_callee, &answered, beside),
+        ("answer to first audio at the caller", &times.at_caller, &connected, beside),
     ] {
         for percent in [50.0, 99.0] {
-            let mut figure = Figure::new(format!("{name}, p{percent}"), percentile(values, percent), "ms");
-            if let Some(baseline) = baseline {
-                figure = figure.beside(percentile(baseline, percent), beside);
-            }
+            let mut figure = Figure::new(format!("{name}, p{percent}"), percentile(values, percent), "ms")
+                .beside(percentile(baseline, percent), beside);
             if percent < 99.0 {
                 figure = figure.aim(AIM_MS);
             }
@@ -136,9 +139,16 @@ impl TransportEvents for Ear {
     fn state(&self, _: TransportState) {}
 }
 
-/// One connection without gateway and audio: from the offer given to the answering side to the first packet at the
-/// answering and at the offering side.
-async fn connection() -> Result<(Duration, Duration), Failure> {
+/// What a connection takes without gateway and audio.
+struct Bare {
+    /// From nothing to a complete offer.
+    offer: Duration,
+    /// From the offer given to the answering side to the first packet there, and at the offering side.
+    answering: Duration,
+    offering: Duration,
+}
+
+async fn connection() -> Result<Bare, Failure> {
     let addresses = AddressPolicy { loopback: true, ..AddressPolicy::default() };
     let config = TransportConfig {
         ice: IceConfig { addresses, ..IceConfig::default() },
@@ -147,9 +157,11 @@ async fn connection() -> Result<(Duration, Duration), Failure> {
     };
     let (first_a, at_a) = oneshot::channel();
     let (first_b, at_b) = oneshot::channel();
-    let a = Transport::new(config.clone(), Arc::new(Ear(Mutex::new(Some(first_a))))).await?;
-    let b = Transport::new(config, Arc::new(Ear(Mutex::new(Some(first_b))))).await?;
+    let b = Transport::new(config.clone(), Arc::new(Ear(Mutex::new(Some(first_b))))).await?;
+    let began = Instant::now();
+    let a = Transport::new(config, Arc::new(Ear(Mutex::new(Some(first_a))))).await?;
     let offer = a.create_offer().await?;
+    let offered = began.elapsed();
     let began = Instant::now();
     let answer = b.answer_offer(&offer).await?;
     a.apply_answer(&answer).await?;
@@ -172,7 +184,7 @@ async fn connection() -> Result<(Duration, Duration), Failure> {
     let (answering, offering) = first??;
     a.close().await;
     b.close().await;
-    Ok((answering - began, offering - began))
+    Ok(Bare { offer: offered, answering: answering - began, offering: offering - began })
 }
 
 fn packet(timestamp: u32) -> RtpPacket {

@@ -8,6 +8,7 @@
 
 pub mod party;
 pub mod speech;
+pub mod wire;
 
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
