@@ -107,9 +107,12 @@ async fn run(config: GatewayConfig) -> ExitCode {
     };
     let gateway = match Gateway::start(config).await {
         Ok(gateway) => gateway,
-        Err(fault @ (GatewayError::NoAccounts | GatewayError::Config(_) | GatewayError::User(_))) => {
-            return usage(&fault);
-        }
+        Err(
+            fault @ (GatewayError::NoAccounts
+            | GatewayError::Config(_)
+            | GatewayError::Address(_)
+            | GatewayError::User(_)),
+        ) => return usage(&fault),
         Err(fault @ GatewayError::Listen(..)) => {
             eprintln!("ewebrtc-gateway: {fault}");
             return ExitCode::FAILURE;
