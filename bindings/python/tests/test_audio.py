@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import array
 import asyncio
+import tracemalloc
 from collections.abc import AsyncIterator
+from typing import Any
 
 import ewebrtc
 import pytest
@@ -68,6 +71,65 @@ async def test_what_was_heard_is_there_after_the_end(call: ewebrtc.Call) -> None
         call.phone.call(7).clear()
     with pytest.raises(ewebrtc.NotFoundError):
         assert call.phone.call(7).queued_ms
+
+
+async def test_what_is_no_audio_is_refused(call: ewebrtc.Call) -> None:
+    anything: Any = call
+    for value in (0, 4, 100, 500_000_000, True, None, "text", [1, 2], (300,), range(4), {}, object()):
+        with pytest.raises(TypeError, match="^samples must be bytes"):
+            anything.write(value)
+        with pytest.raises(TypeError, match="^samples must be bytes"):
+            await anything.send(value)
+    released = memoryview(b"abcd")
+    released.release()
+    for value in (
+        *(array.array(kind, [1, 2]) for kind in "HiIlLqQfd"),
+        memoryview(b"abcdefgh")[::2],
+        memoryview(array.array("h", range(10)))[::2],
+        memoryview(b"abcd")[::-1],
+        b"abc",
+        released,
+    ):
+        with pytest.raises(ewebrtc.ArgumentError, match="^samples"):
+            anything.write(value)
+        with pytest.raises(ewebrtc.ArgumentError, match="^samples"):
+            await anything.send(value)
+    assert call.queued_ms == 0
+
+
+async def test_what_is_audio(call: ewebrtc.Call) -> None:
+    anything: Any = call
+    for value in (
+        b"abcd",
+        bytearray(b"abcd"),
+        memoryview(b"abcdefgh")[2:6],
+        memoryview(b"abcd").cast("c"),
+        memoryview(b"abcd").cast("b", (2, 2)),
+        array.array("h", [1, 2]),
+        array.array("b", b"abcd"),
+    ):
+        assert anything.write(value) == 4
+        await soon(anything.send(value))
+    for empty in (b"", array.array("h"), memoryview(b"")):
+        assert anything.write(empty) == 0
+        await soon(anything.send(empty))
+
+
+async def test_no_more_is_copied_than_fits(call: ewebrtc.Call) -> None:
+    hour = bytes(RATE * 2 * 3_600)
+    room = RATE * 2 * 30
+    tracemalloc.start()
+    try:
+        assert 0.9 * room < call.write(hour) <= room
+        sending = asyncio.create_task(call.send(hour))
+        await asyncio.sleep(0.1)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert not sending.done()
+    assert most < 2 * room, most
+    sending.cancel()
+    call.clear()
 
 
 async def test_bad_arguments(call: ewebrtc.Call) -> None:

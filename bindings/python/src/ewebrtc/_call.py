@@ -11,7 +11,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
-from . import _native
+from . import _check, _native, _process
 from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, answer, translated
 
 if TYPE_CHECKING:
@@ -26,8 +26,8 @@ _ENDS = frozenset({"call:disconnected", "call:rejected", "call:canceled"})
 #: How often program audio is looked for, in seconds: the library moves it every 10 ms.
 _TICK = 0.01
 
-#: Bytes of a sample.
-_SAMPLE = 2
+#: How much program audio waits at most, in milliseconds.
+_QUEUE_MS = 30_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +99,10 @@ class Call:
 
     async def _until(self, met: Callable[[], bool], timeout: float | None) -> None:
         loop = self.phone._hub.bind()
+        patience = _check.optional_seconds("timeout", timeout)
         if not self._seen and self.state is None:
             raise NotFoundError("no live call has this handle")
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             while not met():
                 if self.phone._hub.ended:
                     raise ClosedError("the phone is closed")
@@ -112,9 +113,10 @@ class Call:
     async def connected(self, timeout: float | None = None) -> None:
         """Waits until the call is connected, `timeout` seconds at most.
 
-        Raises `CallEndedError` with the event that ended it, `NotFoundError` when there never was such a call,
-        `ClosedError`, `TimeoutError`.
+        Raises `CallEndedError` with the event that ended it, `NotFoundError` when there
+        never was such a call, `ClosedError`, `TimeoutError`.
         """
+        self.phone._hub.bind()
         if not self._is_connected and self.state not in (None, "created", "connecting"):
             self._is_connected = True
         await self._until(lambda: self._is_connected or self._over, timeout)
@@ -133,6 +135,7 @@ class Call:
     @property
     def state(self) -> str | None:
         """State, such as `connecting` or `connected`; `None` when the call has ended."""
+        _process.check()
         return self._native.state()
 
     # ---- commands --------------------------------------------------------------------------------------------------
@@ -143,7 +146,7 @@ class Call:
         Raises `NotFoundError` when it has ended already; `PhoneError` with codes of hangup, cancel, reject.
         """
         self.phone._hub.bind()
-        await answer(self._native.hangup(tag))
+        await answer(self._native.hangup(_check.optional_text("tag", tag)))
 
     async def mute(self, *, tag: str | None = None) -> None:
         """Sends silence from now on.
@@ -151,7 +154,7 @@ class Call:
         Raises `NotFoundError`; `PhoneError` 2702 before the call is connected.
         """
         self.phone._hub.bind()
-        await answer(self._native.mute(tag))
+        await answer(self._native.mute(_check.optional_text("tag", tag)))
 
     async def unmute(self, *, tag: str | None = None) -> None:
         """Sends the source again.
@@ -159,10 +162,11 @@ class Call:
         Raises `NotFoundError`; `PhoneError` 2802 before the call is connected.
         """
         self.phone._hub.bind()
-        await answer(self._native.unmute(tag))
+        await answer(self._native.unmute(_check.optional_text("tag", tag)))
 
     def stats(self) -> CallStats | None:
         """Figures of the call's audio; `None` before it has media and after its end."""
+        _process.check()
         stats = self._native.stats()
         return None if stats is None else CallStats(**{f.name: getattr(stats, f.name) for f in fields(CallStats)})
 
@@ -170,23 +174,33 @@ class Call:
 
     def write(self, samples: bytes | bytearray | memoryview) -> int:
         """Appends audio to what a call with `local_media="pcm"` sends, and says how many bytes fitted: about 30 seconds
-        wait at most. When nothing waits silence is sent.
+        wait at most. When nothing waits silence is sent. Takes what is contiguous in memory and consists of bytes or
+        16-bit numbers; no more of it is copied than there is room for.
 
-        Raises `ArgumentError` for half a sample, `NoAudioError`, `NotFoundError` when the call has ended
-        (`CallEndedError` where it is known how).
+        Raises `TypeError` for what is no buffer, `ArgumentError` for half a sample and for other numbers,
+        `NoAudioError`, `NotFoundError` when the call has ended (`CallEndedError` where it is known how).
         """
-        return self._living(lambda: self._native.pcm_write(bytes(samples)))
+        return self._write(_check.samples("samples", samples))
+
+    def _write(self, data: memoryview) -> int:
+        def step() -> int:
+            room = _QUEUE_MS - self._native.pcm_queued_ms()
+            most = max(0, room) * self.phone.pcm_rate // 1000 * _check.SAMPLE
+            return self._native.pcm_write(bytes(data[:most]))
+
+        return self._living(step)
 
     def read(self, most: int | None = None) -> bytes:
         """Takes audio that was heard in a call with `remote_media="pcm"`, at most `most` bytes of it; empty when none
         is there. About 30 seconds are kept, then the oldest are dropped. What came before the end may be read after it.
 
-        Raises `ArgumentError` for a negative number, `NoAudioError`, `NotFoundError` when the call never had audio.
+        Raises `ArgumentError` for a number that is none of bytes, `NoAudioError`, `NotFoundError` when the call never
+        had audio.
         """
-        if most is not None and most < 0:
-            raise ArgumentError("a number of bytes is not negative")
+        _process.check()
+        size = _check.optional_whole("most", most, 0, _check.U64)
         with translated():
-            return self._native.pcm_read(self._native.pcm_available() if most is None else most)
+            return self._native.pcm_read(self._native.pcm_available() if size is None else size)
 
     def clear(self) -> None:
         """Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended
@@ -219,6 +233,7 @@ class Call:
 
         Raises as `read`.
         """
+        _process.check()
         with translated():
             return self._native.pcm_dropped()
 
@@ -228,9 +243,9 @@ class Call:
         Raises `CallEndedError` when the call ends meanwhile, and as `write`.
         """
         self.phone._hub.bind()
-        rest = memoryview(samples).cast("B")
+        rest = _check.samples("samples", samples)
         while True:
-            rest = rest[self.write(rest) :]
+            rest = rest[self._write(rest) :]
             if not rest:
                 return
             await asyncio.sleep(_TICK)
@@ -246,6 +261,7 @@ class Call:
 
     def _living(self, step: Callable[[], T]) -> T:
         """Something that needs a live call."""
+        _process.check()
         try:
             with translated():
                 return step()
@@ -259,9 +275,10 @@ class Call:
 
         Raises `ArgumentError` when `size` is no whole number of samples, and as `read`.
         """
-        if size <= 0 or size % _SAMPLE:
-            raise ArgumentError("size is a number of whole samples of two bytes")
         self.phone._hub.bind()
+        size = _check.whole("size", size, 1, _check.U64)
+        if size % _check.SAMPLE:
+            raise ArgumentError("size is not that of whole samples of two bytes")
         parts: list[bytes] = []
         while size:
             # In this order: nothing comes any more once the state is gone.
@@ -275,14 +292,19 @@ class Call:
                 await asyncio.sleep(_TICK)
         return b"".join(parts)
 
-    async def listen(self, ms: int = 20) -> AsyncIterator[bytes]:
+    def listen(self, ms: int = 20) -> AsyncIterator[bytes]:
         """What is heard, in pieces of `ms` milliseconds, until the call ends.
 
         Raises as `receive`.
         """
-        size = self.phone.pcm_rate * ms // 1000 * _SAMPLE
+        _process.check()
+        ms = _check.whole("ms", ms, 1, _check.U32)
+        return self._listen(self.phone.pcm_rate * ms // 1000 * _check.SAMPLE)
+
+    async def _listen(self, size: int) -> AsyncIterator[bytes]:
         while part := await self.receive(size):
             yield part
 
     def __repr__(self) -> str:
-        return f"<Call {self.handle} {self.state or 'ended'}>"
+        # Also in a forked child, where the state is not known.
+        return f"<Call {self.handle} {'?' if _process.forked() else self.state or 'ended'}>"

@@ -57,6 +57,8 @@ class ErrorFields:
     @classmethod
     def from_dict(cls, data: Mapping[str, Any]) -> ErrorFields | None:
         """The reverse of `to_dict`, from the data of an event; `None` when there is no `ErrorCode`."""
+        if not isinstance(data, Mapping):
+            raise TypeError(f"data must be a mapping, not {type(data).__name__}")
         if not isinstance(data.get("ErrorCode"), str):
             return None
         return cls(**{name: data[key] for name, key in _DOCUMENTED.items() if isinstance(data.get(key), str)})
@@ -71,6 +73,8 @@ class PhoneError(Error):
     `session:expired` or `gateway:unreachable` where the protocol says so."""
 
     def __init__(self, error_fields: ErrorFields) -> None:
+        if not isinstance(error_fields, ErrorFields):
+            raise TypeError(f"error_fields must be ErrorFields, not {type(error_fields).__name__}")
         super().__init__(error_fields)
         #: All fields in one.
         self.fields = error_fields
@@ -153,8 +157,8 @@ class SystemRefusedError(Error):
 
 
 class LoopError(Error, RuntimeError):
-    """A phone was used where it cannot be: on another event loop than its own, after its loop was closed, in a forked
-    child."""
+    """A phone, a call or a gateway was used where it cannot be: on another event loop than its own, after its loop was
+    closed, in a forked child."""
 
 
 class InternalError(Error):

@@ -14,7 +14,7 @@ from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from . import _native
+from . import _check, _native, _process
 from ._errors import ErrorFields, PhoneError
 
 if TYPE_CHECKING:
@@ -61,11 +61,11 @@ class Event:
 
     def get(self, name: str, default: Any = None) -> Any:
         """A property by its documented name, such as `mediaType`."""
-        return self.data.get(name, default)
+        return self.data.get(_check.text("name", name), default)
 
     def text(self, name: str) -> str | None:
         """A property that is a text; `None` when there is none."""
-        value = self.data.get(name)
+        value = self.data.get(_check.text("name", name))
         return value if isinstance(value, str) else None
 
     @property
@@ -147,6 +147,8 @@ class Events:
         return self
 
     async def __anext__(self) -> Event:
+        # Nothing comes in a forked child.
+        _process.check()
         event = await self._queue.get()
         if event is None:
             self._end()

@@ -10,8 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
 
-from . import _native, _process
-from ._errors import answer, translated
+from . import _check, _native, _process
+from ._errors import ConfigError, answer, translated
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,13 +38,15 @@ class Gateway:
 
     Use it in a `with` or `async with` block, or call `stop`. It ends with the process.
 
-    Raises `SystemRefusedError` when the address cannot be listened on.
+    Raises `ConfigError` for a `listen` that is no address and port and a `domain` that is none, `SystemRefusedError`
+    when the address cannot be listened on.
     """
 
     def __init__(self, listen: str | None = None, *, domain: str | None = None) -> None:
         _process.check()
+        address, name = _check.listen("listen", listen), _check.own_domain("domain", domain)
         with translated():
-            self._native = _native.Gateway(listen, domain)
+            self._native = _native.Gateway(address, name)
         #: Address for `Phone`.
         self.url: str = self._native.url()
 
@@ -53,10 +55,12 @@ class Gateway:
 
         Raises `PhoneError` with the gateway's code when it does not accept the name, 0002 when it has stopped.
         """
-        return DevToken._of(await answer(self._native.dev_token(user)))
+        _process.check()
+        return DevToken._of(await answer(self._native.dev_token(_check.text("user", user))))
 
     def stop(self) -> None:
         """Ends every session and stops listening. Blocks until the port is free again, five seconds at most."""
+        _process.check()
         self._native.stop()
 
     def __enter__(self) -> Gateway:
@@ -65,7 +69,8 @@ class Gateway:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self.stop()
+        if _process.to_be_ended(error):
+            self.stop()
 
     async def __aenter__(self) -> Gateway:
         return self
@@ -73,7 +78,8 @@ class Gateway:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await asyncio.to_thread(self.stop)
+        if _process.to_be_ended(error):
+            await asyncio.to_thread(self.stop)
 
 
 async def dev_token(gateway: str, user: str, *, root_certificates: Sequence[str] = ()) -> DevToken:
@@ -83,4 +89,7 @@ async def dev_token(gateway: str, user: str, *, root_certificates: Sequence[str]
     Raises `ConfigError` for an unusable address, `SystemRefusedError` when the gateway is not in development mode,
     `PhoneError` as `Gateway.dev_token`.
     """
-    return DevToken._of(await answer(_native.dev_token(gateway, user, list(root_certificates))))
+    _process.check()
+    address, name = _check.text("gateway", gateway, ConfigError), _check.text("user", user)
+    certificates = _check.texts("root_certificates", root_certificates, ConfigError)
+    return DevToken._of(await answer(_native.dev_token(address, name, certificates)))

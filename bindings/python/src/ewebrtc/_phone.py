@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Literal
 
-from . import _native, _process
+from . import _check, _native, _process
 from ._call import Call
 from ._errors import ClosedError, ConfigError, answer, translated
 from ._events import Event, Events, Handler, Subscription
@@ -44,6 +44,11 @@ class IceServer:
     #: Password for TURN; not shown when the object is printed.
     credential: str = field(default="", repr=False)
 
+    def __post_init__(self) -> None:
+        _check.texts("urls", self.urls, ConfigError)
+        _check.text("username", self.username, ConfigError)
+        _check.text("credential", self.credential, ConfigError)
+
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
@@ -63,8 +68,47 @@ class CallInfo:
     foreground: bool
 
 
-def _media(media: Media | None) -> str | None:
-    return f"wav:{os.fspath(media)}" if isinstance(media, os.PathLike) else media
+def _address(gateway: object) -> str:
+    if not isinstance(gateway, str):
+        raise _check.wrong("gateway", "str or Gateway", gateway)
+    return _check.text("gateway", gateway, ConfigError)
+
+
+def _ice_servers(servers: object) -> list[_native.IceServer]:
+    made = []
+    for number, server in enumerate(_check.several("ice_servers", "IceServer", servers)):
+        if not isinstance(server, IceServer):
+            raise _check.wrong(f"ice_servers[{number}]", "IceServer", server)
+        urls = _check.texts("urls", server.urls, ConfigError)
+        made.append(_native.IceServer(urls=urls, username=server.username, credential=server.credential))
+    return made
+
+
+def _ports(ports: object) -> _native.PortRange:
+    if not isinstance(ports, (tuple, list)) or len(ports) != 2:
+        raise TypeError("ports must be a pair of int: the first and the last one")
+    first, last = (_check.whole(f"ports[{n}]", port, 0, 65_535, ConfigError) for n, port in enumerate(ports))
+    return _native.PortRange(first=first, last=last)
+
+
+def _codecs(names: object) -> list[_native.AudioCodec]:
+    known = {codec.name.lower(): codec for codec in _native.AudioCodec}
+    given = _check.texts("audio_codecs", names, ConfigError)
+    for name in given:
+        if name.lower() not in known:
+            raise ConfigError(f"audio_codecs names an unknown codec: {name!r}")
+    return [known[name.lower()] for name in given]
+
+
+def _tag(tag: object) -> str | None:
+    return _check.optional_text("tag", tag)
+
+
+def _command(method: object, options: object, call: object, tag: object) -> tuple[str, str, int | None, str | None]:
+    if call is not None and not isinstance(call, Call):
+        raise _check.wrong("call", "Call", call)
+    handle = None if call is None else call.handle
+    return _check.text("method", method), _check.options("options", options), handle, _tag(tag)
 
 
 class Phone:
@@ -80,15 +124,16 @@ class Phone:
 
     gateway: its address, `http://host:port` or `https://host`, or a `Gateway`. domain: appended to names and short
     numbers; default: that of one's own address as the gateway names it. local_media, remote_media: where the audio of
-    calls comes from and goes to that say nothing else. pcm_rate: samples per second of program audio, 8000 to 48000.
-    ice_servers: STUN and TURN servers. relay_only: only paths through TURN, so that one's own addresses stay hidden.
-    ipv4, ipv6, loopback: which addresses are offered (loopback always when the gateway is there). ports: first and last
-    UDP port for media. gather_ms: a description goes out this long after the search for addresses began; default 500.
-    connect_ms: a connection that is not up by then fails; default 15000. audio_codecs: in order of preference.
-    opus_complexity: effort of the encoder, 0 to 10. root_certificates: texts in PEM, trusted beside the operating
-    system's.
+    calls comes from and goes to until a call names others, which are then those of later calls as well. pcm_rate:
+    samples per second of program audio, 8000 to 48000. ice_servers: STUN and TURN servers. relay_only: only paths
+    through TURN, so that one's own addresses stay hidden. ipv4, ipv6, loopback: which addresses are offered (loopback
+    always when the gateway is there). ports: first and last UDP port for media. gather_ms: a description goes out this
+    long after the search for addresses began; default 500. connect_ms: a connection that is not up by then fails;
+    default 15000. audio_codecs: in order of preference. opus_complexity: effort of the encoder, 0 to 10.
+    root_certificates: texts in PEM, trusted beside the operating system's.
 
-    Raises `ConfigError` for a setting that cannot be used, `SystemRefusedError` when there are no threads.
+    Raises `ConfigError` for a setting that cannot be used, `TypeError` for one of the wrong type, both with its name;
+    `SystemRefusedError` when there are no threads. Arguments of methods are checked likewise, with `ArgumentError`.
     """
 
     def __init__(
@@ -113,31 +158,24 @@ class Phone:
     ) -> None:
         _process.check()
         #: Samples per second of program audio.
-        self.pcm_rate = pcm_rate
-        try:
-            codecs = [_native.AudioCodec[name.upper()] for name in audio_codecs]
-        except KeyError as error:
-            raise ConfigError(f"audio_codecs names an unknown codec: {error}") from None
-        servers = [
-            _native.IceServer(urls=list(s.urls), username=s.username, credential=s.credential) for s in ice_servers
-        ]
+        self.pcm_rate = _check.whole("pcm_rate", pcm_rate, 8_000, 48_000, ConfigError)
         config = _native.PhoneConfig(
-            gateway=gateway.url if isinstance(gateway, Gateway) else gateway,
-            domain=domain,
-            local_media=_media(local_media),
-            remote_media=_media(remote_media),
-            pcm_rate=pcm_rate,
-            ice_servers=servers,
-            relay_only=relay_only,
-            ipv4=ipv4,
-            ipv6=ipv6,
-            loopback=loopback,
-            ports=None if ports is None else _native.PortRange(first=ports[0], last=ports[1]),
-            gather_ms=gather_ms,
-            connect_ms=connect_ms,
-            audio_codecs=codecs,
-            opus_complexity=opus_complexity,
-            root_certificates=list(root_certificates),
+            gateway=gateway.url if isinstance(gateway, Gateway) else _address(gateway),
+            domain=_check.domain("domain", domain),
+            local_media=_check.media("local_media", local_media, ConfigError),
+            remote_media=_check.media("remote_media", remote_media, ConfigError),
+            pcm_rate=self.pcm_rate,
+            ice_servers=_ice_servers(ice_servers),
+            relay_only=_check.flag("relay_only", relay_only),
+            ipv4=_check.flag("ipv4", ipv4),
+            ipv6=_check.flag("ipv6", ipv6),
+            loopback=_check.flag("loopback", loopback),
+            ports=None if ports is None else _ports(ports),
+            gather_ms=_check.optional_whole("gather_ms", gather_ms, 0, _check.U32, ConfigError),
+            connect_ms=_check.optional_whole("connect_ms", connect_ms, 0, _check.U32, ConfigError),
+            audio_codecs=_codecs(audio_codecs),
+            opus_complexity=_check.optional_whole("opus_complexity", opus_complexity, 0, 10, ConfigError),
+            root_certificates=_check.texts("root_certificates", root_certificates, ConfigError),
         )
         self._hub = Hub()
         with translated():
@@ -153,10 +191,12 @@ class Phone:
     # ---- events ----------------------------------------------------------------------------------------------------
 
     def _names(self, names: Iterable[str]) -> frozenset[str]:
-        given = frozenset(names)
-        for name in given:
-            with translated():
-                self._native.check_event_name(name)
+        return frozenset([self._name(f"names[{n}]", name) for n, name in enumerate(names)])
+
+    def _name(self, argument: str, name: object) -> str:
+        given = _check.text(argument, name)
+        with translated():
+            self._native.check_event_name(given)
         return given
 
     def events(self, *names: str) -> Events:
@@ -175,8 +215,9 @@ class Phone:
 
         Raises `TimeoutError`; `ClosedError` when the phone closes; `PhoneError` 4901, 4902.
         """
+        patience = _check.optional_seconds("timeout", timeout)
         events = self.events(*names)
-        async with asyncio.timeout(timeout):
+        async with asyncio.timeout(patience):
             async for event in events:
                 return event
         raise ClosedError("the phone is closed")
@@ -188,17 +229,16 @@ class Phone:
 
         Raises `PhoneError` 4901 for an empty name, 4902 for an unknown one.
         """
-        with translated():
-            self._native.check_event_name(name)
-        return self._subscribe(name, handler)
+        _process.check()
+        return self._subscribe(self._name("name", name), handler)
 
     def on_any(self, handler: Handler) -> Subscription:
         """Calls `handler` with every event, as `on` does with those of one name."""
+        _process.check()
         return self._subscribe(None, handler)
 
     def _subscribe(self, name: str | None, handler: Handler) -> Subscription:
-        if not callable(handler):
-            raise TypeError("a handler is a function")
+        _check.handler("handler", handler)
         subscription = Subscription(self._hub, name, handler)
         self._hub.add(subscription)
         return subscription
@@ -220,9 +260,14 @@ class Phone:
         without an answer.
         """
         self._hub.bind()
-        text = token.access_token if isinstance(token, DevToken) else token
-        options = _native.LoginOptions(token=text, user_id=user_id, e911_id=e911_id)
-        await answer(self._native.login(options, tag))
+        if not isinstance(token, (str, DevToken)):
+            raise _check.wrong("token", "str or DevToken", token)
+        options = _native.LoginOptions(
+            token=_check.text("token", token.access_token if isinstance(token, DevToken) else token),
+            user_id=_check.optional_text("user_id", user_id),
+            e911_id=_check.optional_text("e911_id", e911_id),
+        )
+        await answer(self._native.login(options, _tag(tag)))
 
     async def logout(self, *, tag: str | None = None) -> None:
         """Ends all calls and the session. Completes at `session:disconnected`.
@@ -230,7 +275,7 @@ class Phone:
         Raises `PhoneError` 2101 while not logged in.
         """
         self._hub.bind()
-        await answer(self._native.logout(tag))
+        await answer(self._native.logout(_tag(tag)))
 
     async def dial(
         self,
@@ -242,19 +287,20 @@ class Phone:
         tag: str | None = None,
     ) -> Call:
         """Dials a name, `user@domain` or number. Completes when the call exists, before it is answered: see
-        `Call.connected`. Media that is not named is that of the call before, at first the phone's.
+        `Call.connected`. `local_media` and `remote_media` are also those of later calls that name none: media that is
+        not named is that of the call before, at first the phone's.
 
         Raises `PhoneError` 2211 to 2213 for the destination, 2221 to 2232 for the media, 2241 while not logged in, 2251
         and 2252 while there is another call.
         """
         self._hub.bind()
         options = _native.DialOptions(
-            destination=destination,
-            media_type=media_type,
-            local_media=_media(local_media),
-            remote_media=_media(remote_media),
+            destination=_check.text("destination", destination),
+            media_type=_check.optional_text("media_type", media_type),
+            local_media=_check.optional_media("local_media", local_media),
+            remote_media=_check.optional_media("remote_media", remote_media),
         )
-        call = await answer(self._native.dial(options, tag))
+        call = await answer(self._native.dial(options, _tag(tag)))
         return self._hub.call(call.handle())
 
     async def answer(
@@ -265,17 +311,19 @@ class Phone:
         action: str | None = None,
         tag: str | None = None,
     ) -> Call:
-        """Answers the incoming call and gives it. Completes at `call:connected`. action: what to do with the call in
-        the foreground, `end`.
+        """Answers the incoming call and gives it. Completes at `call:connected`. local_media, remote_media: as of
+        `dial`, also those of later calls that name none. action: what to do with the call in the foreground, `end`.
 
         Raises `PhoneError` 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while
         there is another call and no action; `NotFoundError` when it ended meanwhile.
         """
         self._hub.bind()
         options = _native.AnswerOptions(
-            local_media=_media(local_media), remote_media=_media(remote_media), action=action
+            local_media=_check.optional_media("local_media", local_media),
+            remote_media=_check.optional_media("remote_media", remote_media),
+            action=_check.optional_text("action", action),
         )
-        call = await answer(self._native.answer(options, tag))
+        call = await answer(self._native.answer(options, _tag(tag)))
         return self._hub.call(call.handle())
 
     async def reject(self, *, tag: str | None = None) -> None:
@@ -284,7 +332,7 @@ class Phone:
         Raises `PhoneError` 3001 while not logged in, 3002 while nothing rings.
         """
         self._hub.bind()
-        await answer(self._native.reject(tag))
+        await answer(self._native.reject(_tag(tag)))
 
     async def cancel(self, *, tag: str | None = None) -> None:
         """Withdraws the outgoing call before it is answered. Completes at `call:canceled`.
@@ -292,7 +340,7 @@ class Phone:
         Raises `PhoneError` 2901 while not logged in, 2902 while nothing is being dialled.
         """
         self._hub.bind()
-        await answer(self._native.cancel(tag))
+        await answer(self._native.cancel(_tag(tag)))
 
     async def hangup(self, *, tag: str | None = None) -> None:
         """Ends the call in the foreground. Completes at `call:disconnected`.
@@ -300,7 +348,7 @@ class Phone:
         Raises `PhoneError` 2401 while not logged in, 2402 without a call.
         """
         self._hub.bind()
-        await answer(self._native.hangup(tag))
+        await answer(self._native.hangup(_tag(tag)))
 
     async def mute(self, *, tag: str | None = None) -> None:
         """Sends silence in the call in the foreground.
@@ -308,7 +356,7 @@ class Phone:
         Raises `PhoneError` 2701 while not logged in, 2702 without a call.
         """
         self._hub.bind()
-        await answer(self._native.mute(tag))
+        await answer(self._native.mute(_tag(tag)))
 
     async def unmute(self, *, tag: str | None = None) -> None:
         """Sends the source in the call in the foreground again.
@@ -316,7 +364,7 @@ class Phone:
         Raises `PhoneError` 2801 while not logged in, 2802 without a call.
         """
         self._hub.bind()
-        await answer(self._native.unmute(tag))
+        await answer(self._native.unmute(_tag(tag)))
 
     # ---- calls that are established ----------------------------------------------------------------------------------
 
@@ -347,15 +395,15 @@ class Phone:
         tag: str | None = None,
     ) -> Call:
         """Holds the call in the foreground and dials another party. Completes when the new call exists; it rings when the
-        first one is held. Arguments as of `dial`.
+        first one is held. Arguments as of `dial`, also in that the media is that of later calls that name none.
 
         Raises `PhoneError` with the codes of addCall (39xx).
         """
         options = {
-            "destination": destination,
-            "mediaType": media_type,
-            "localMedia": _media(local_media),
-            "remoteMedia": _media(remote_media),
+            "destination": _check.text("destination", destination),
+            "mediaType": _check.optional_text("media_type", media_type),
+            "localMedia": _check.optional_media("local_media", local_media),
+            "remoteMedia": _check.optional_media("remote_media", remote_media),
         }
         made = await self.invoke("addCall", {k: v for k, v in options.items() if v is not None}, tag=tag)
         return self._hub.call(made["call"])
@@ -388,7 +436,7 @@ class Phone:
 
         Raises `PhoneError` 2052 for an empty id, 2053 while not logged in, 1019 when the gateway does not know it.
         """
-        await self.perform("associateE911Id", {"e911Id": e911_id}, tag=tag)
+        await self.perform("associateE911Id", {"e911Id": _check.text("e911_id", e911_id)}, tag=tag)
 
     async def get_calls(self) -> list[CallInfo]:
         """The established calls, in order of establishment. Raises `ClosedError`."""
@@ -426,8 +474,7 @@ class Phone:
         Raises `UnknownMethodError`, `PhoneError` with the code, `NotFoundError`, `BusyError`, `ClosedError`.
         """
         self._hub.bind()
-        text = json.dumps(options) if options is not None else ""
-        return json.loads(await answer(self._native.invoke(method, text, call.handle if call else None, tag)))
+        return json.loads(await answer(self._native.invoke(*_command(method, options, call, tag))))
 
     async def perform(
         self,
@@ -442,23 +489,25 @@ class Phone:
         Raises as `invoke`, and what the command failed of on the way.
         """
         self._hub.bind()
-        text = json.dumps(options) if options is not None else ""
-        return json.loads(await answer(self._native.perform(method, text, call.handle if call else None, tag)))
+        return json.loads(await answer(self._native.perform(*_command(method, options, call, tag))))
 
     def call(self, handle: int) -> Call:
         """The call with this handle. It is not checked whether it lives."""
-        return self._hub.call(handle, known=False)
+        _process.check()
+        return self._hub.call(_check.whole("handle", handle, 0, _check.U64), known=False)
 
     def set_connectivity(self, online: bool) -> None:
         """Tells the phone that the device went offline or came back; events `connectivity:off` and
         `connectivity:on`."""
-        self._native.set_connectivity(online)
+        _process.check()
+        self._native.set_connectivity(_check.flag("online", online))
 
     # ---- the end ---------------------------------------------------------------------------------------------------
 
     def begin_close(self) -> None:
         """Begins to close the phone and never waits: calls end, the session is given back, `phone:closed` is the last
         event."""
+        _process.check()
         self._native.begin_close()
 
     async def close(self, timeout: float = 10.0) -> None:
@@ -467,9 +516,9 @@ class Phone:
         complete, and every method raises `ClosedError`. Closing twice does nothing more.
         """
         loop = self._hub.bind()
+        until = loop.time() + _check.seconds("timeout", timeout)
         if not self._finalizer.alive:
             return
-        until = loop.time() + timeout
         try:
             self._native.begin_close()
             try:
@@ -488,4 +537,5 @@ class Phone:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        await self.close()
+        if _process.to_be_ended(error):
+            await self.close()

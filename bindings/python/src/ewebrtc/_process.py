@@ -25,20 +25,33 @@ GOODBYE_MS = 1500
 _OWNER = os.getpid()
 
 
+def forked() -> bool:
+    """Whether this is a forked child, which has the library's memory but none of its threads."""
+    return os.getpid() != _OWNER
+
+
 def check() -> None:
-    """Raises in a forked child, which has the library's memory but none of its threads."""
-    if os.getpid() != _OWNER:
+    """Raises in a forked child: there everything would wait for ever or tell of the moment of the fork."""
+    if forked():
         raise LoopError("phones and gateways do not survive fork(): use the start method 'spawn'")
+
+
+def to_be_ended(error: BaseException | None) -> bool:
+    """Whether the end of a block is to end what the block is about. A forked child that leaves it by an exception, such
+    as `SystemExit`, has nothing to end; that exception is not replaced by another one. Raises as `check` otherwise."""
+    if error is None:
+        check()
+    return not forked()
 
 
 def shut_down(phone: _native.Phone) -> None:
     """Ends a phone that nobody refers to any more, without waiting for the gateway."""
-    if os.getpid() == _OWNER:
+    if not forked():
         phone.shutdown(0)
 
 
 def _at_exit() -> None:
-    if os.getpid() == _OWNER:
+    if not forked():
         _native.end_process(GOODBYE_MS)
 
 

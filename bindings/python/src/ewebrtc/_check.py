@@ -1,0 +1,203 @@
+"""What callers pass in, checked before it goes to the library, so that a mistake is told with the name of the argument.
+
+Owns: the rules for texts, numbers, media, durations, certificates and samples. Lives on: any thread. Must not import:
+anything but the exceptions.
+
+What is of the wrong type raises `TypeError`. What has the right type and cannot be used raises `ArgumentError`, for the
+settings of a phone or a gateway `ConfigError`.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import json
+import math
+import operator
+import os
+import re
+from collections.abc import Iterable, Mapping
+from numbers import Real
+from typing import Any
+
+from ._errors import ArgumentError, ConfigError, Error
+
+#: Bytes of a sample.
+SAMPLE = 2
+
+#: Formats of buffers that can be samples: bytes of any kind, and 16-bit numbers.
+_PCM_FORMATS = frozenset({"b", "B", "c", "h"})
+
+#: Greatest numbers that the library takes.
+U32 = 2**32 - 1
+U64 = 2**64 - 1
+
+#: Longest name of a domain in the DNS.
+_LONGEST_DOMAIN = 253
+
+
+def wrong(name: str, expected: str, value: object) -> TypeError:
+    """The exception for an argument of the wrong type."""
+    return TypeError(f"{name} must be {expected}, not {type(value).__name__}")
+
+
+def text(name: str, value: object, kind: type[Error] = ArgumentError) -> str:
+    """A text that can be written in UTF-8."""
+    if not isinstance(value, str):
+        raise wrong(name, "str", value)
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        raise kind(f"{name} has half of a surrogate pair, which no text can have outside Python") from None
+    return value
+
+
+def optional_text(name: str, value: object, kind: type[Error] = ArgumentError) -> str | None:
+    """A text or `None`."""
+    return None if value is None else text(name, value, kind)
+
+
+def texts(name: str, value: object, kind: type[Error] = ArgumentError) -> list[str]:
+    """Several texts. One text alone is a mistake, though its letters are texts as well."""
+    return [text(f"{name}[{n}]", one, kind) for n, one in enumerate(several(name, "str", value))]
+
+
+def several(name: str, of: str, value: object) -> list[object]:
+    """The elements of a list, a tuple or another iterable that is no text, no buffer and no mapping."""
+    if isinstance(value, (str, bytes, bytearray, memoryview, Mapping)) or not isinstance(value, Iterable):
+        raise wrong(name, f"a sequence of {of}", value)
+    return list(value)
+
+
+def flag(name: str, value: object) -> bool:
+    """`True` or `False`."""
+    if not isinstance(value, bool):
+        raise wrong(name, "bool", value)
+    return value
+
+
+def whole(name: str, value: object, least: int, most: int, kind: type[Error] = ArgumentError) -> int:
+    """A whole number from `least` to `most`; also of a type that stands for one, as those of arrays do."""
+    if isinstance(value, bool) or not hasattr(type(value), "__index__"):
+        raise wrong(name, "int", value)
+    try:
+        number = operator.index(value)  # type: ignore[arg-type]
+    except TypeError:
+        raise wrong(name, "int", value) from None
+    if not least <= number <= most:
+        raise kind(f"{name} is not within {least} to {most}")
+    return number
+
+
+def optional_whole(name: str, value: object, least: int, most: int, kind: type[Error] = ArgumentError) -> int | None:
+    """A whole number or `None`."""
+    return None if value is None else whole(name, value, least, most, kind)
+
+
+def seconds(name: str, value: object) -> float:
+    """A time in seconds. One that is over already may be given; an infinite one never ends."""
+    if isinstance(value, bool) or not isinstance(value, Real):
+        raise wrong(name, "a number of seconds", value)
+    try:
+        time = float(value)
+    except OverflowError:
+        raise ArgumentError(f"{name} is too large") from None
+    if math.isnan(time):
+        raise ArgumentError(f"{name} is not a number")
+    return time
+
+
+def optional_seconds(name: str, value: object) -> float | None:
+    """A time in seconds, or `None` for one that never ends."""
+    if value is None:
+        return None
+    time = seconds(name, value)
+    return None if time == math.inf else time
+
+
+def media(name: str, value: object, kind: type[Error] = ArgumentError) -> str:
+    """A source or a sink: a text, or a path that stands for a WAV file."""
+    if isinstance(value, os.PathLike):
+        path = os.fspath(value)
+        if not isinstance(path, str):
+            raise wrong(name, "str or a path that is str inside", path)
+        return text(name, f"wav:{path}", kind)
+    if not isinstance(value, str):
+        raise wrong(name, "str or a path", value)
+    return text(name, value, kind)
+
+
+def optional_media(name: str, value: object) -> str | None:
+    """A source or a sink, or `None`."""
+    return None if value is None else media(name, value)
+
+
+def handler(name: str, value: object) -> None:
+    """Something that can be called."""
+    if not callable(value):
+        raise wrong(name, "a function", value)
+
+
+def domain(name: str, value: object) -> str | None:
+    """The domain that a phone appends, or `None`."""
+    given = optional_text(name, value, ConfigError)
+    if given is not None and (len(given) > _LONGEST_DOMAIN or not given.isprintable()):
+        raise ConfigError(f"{name} is no domain: {_LONGEST_DOMAIN} characters at most, no control characters")
+    return given
+
+
+def own_domain(name: str, value: object) -> str | None:
+    """The domain of a gateway's accounts, or `None`."""
+    given = domain(name, value)
+    if given is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", given):
+        raise ConfigError(f"{name} must consist of letters, digits, '.', '-' and '_'")
+    return given
+
+
+def listen(name: str, value: object) -> str | None:
+    """An address and a port to listen on, or `None`."""
+    given = optional_text(name, value, ConfigError)
+    if given is None:
+        return None
+    host, _, port = given.rpartition(":")
+    bracketed = host.startswith("[") and host.endswith("]")
+    try:
+        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
+    except ValueError:
+        address = None
+    known = address is not None and address.version == (6 if bracketed else 4)
+    if not known or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
+        raise ConfigError(f'{name} is no "address:port", such as 127.0.0.1:8080 or [::1]:8080')
+    return given
+
+
+def options(name: str, value: object) -> str:
+    """Options of a method as JSON; nothing for `None`."""
+    if value is None:
+        return ""
+    if not isinstance(value, Mapping):
+        raise ArgumentError(f"{name} must be a mapping, not {type(value).__name__}")
+    try:
+        return json.dumps(dict(value), allow_nan=False)
+    except TypeError as error:
+        raise TypeError(f"{name} cannot be written as JSON: {error}") from None
+    except (ValueError, RecursionError) as error:
+        raise ArgumentError(f"{name} cannot be written as JSON: {error}") from None
+
+
+def samples(name: str, value: Any) -> memoryview:
+    """The bytes of whole samples, not copied."""
+    try:
+        view = memoryview(value)
+    except TypeError:
+        raise wrong(name, "bytes or another buffer", value) from None
+    except (ValueError, BufferError) as error:
+        raise ArgumentError(f"{name} cannot be read: {error}") from None
+    # Numbers of other sizes would be taken for samples that they are not.
+    if view.format not in _PCM_FORMATS:
+        raise ArgumentError(f"{name} must be bytes or 16-bit numbers, not of format {view.format!r}")
+    if not view.c_contiguous:
+        raise ArgumentError(f"{name} must be contiguous: one byte after the other")
+    if view.nbytes % SAMPLE:
+        raise ArgumentError(f"{name} are 16 bit: the number of bytes is odd")
+    # An empty one of several dimensions cannot be cast.
+    return view.cast("B") if view.nbytes else memoryview(b"")
