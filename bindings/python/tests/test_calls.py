@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 from contextlib import suppress
 from pathlib import Path
 
@@ -112,6 +113,42 @@ async def test_nobody_there(gateway: ewebrtc.Gateway) -> None:
         call = await soon(alice.dial("nobody"))
         with pytest.raises(ewebrtc.CallEndedError):
             await call.connected(PATIENCE)
+
+
+async def test_a_file_that_cannot_be_opened_is_named(gateway: ewebrtc.Gateway, tmp_path: Path) -> None:
+    missing = tmp_path / "missing" / "a.wav"
+    async with logged_in(gateway, "alice") as alice:
+        for settings in ({"local_media": missing}, {"remote_media": missing, "local_media": "silence"}):
+            errors = alice.events("error")
+            call = await soon(alice.dial("echo", **settings))
+            with pytest.raises(ewebrtc.CallEndedError, match=re.escape(str(missing))) as caught:
+                await call.connected(PATIENCE)
+            event = await soon(anext(errors))
+            error = caught.value.error
+            assert error is not None and event.error is not None and error.fields == event.error.fields
+            assert error.error_code in str(caught.value) and error.error_message == caught.value.reason
+            assert str(missing) in (error.additional_information or "")
+            # Who asks later finds out the same.
+            with pytest.raises(ewebrtc.CallEndedError, match=re.escape(str(missing))):
+                call.write(b"..")
+
+
+async def test_an_end_without_an_error_has_none(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as alice:
+        call = await soon(alice.dial("nobody"))
+        with pytest.raises(ewebrtc.CallEndedError) as caught:
+            await call.connected(PATIENCE)
+        assert caught.value.error is None
+        assert str(caught.value) == f"{caught.value.event.name}: {caught.value.reason}"
+
+
+async def test_media_named_in_one_call_is_that_of_the_next(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice", pcm_rate=8_000) as alice:
+        for settings in ({"local_media": "tone:700", "remote_media": "pcm"}, {}):
+            call = await soon(alice.dial("echo", **settings))
+            await call.connected(PATIENCE)
+            await heard(call, 700)
+            await soon(call.hangup())
 
 
 async def test_several_phones_at_once(gateway: ewebrtc.Gateway) -> None:

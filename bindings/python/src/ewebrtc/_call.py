@@ -12,7 +12,7 @@ from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, TypeVar
 
 from . import _check, _native, _process
-from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, answer, translated
+from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, PhoneError, answer, translated
 
 if TYPE_CHECKING:
     from ._events import Event
@@ -73,6 +73,8 @@ class Call:
         self._seen = native.state() is not None
         self._is_connected = False
         self._end: Event | None = None
+        # Of the last `error` event: why a call ends is often said there in full.
+        self._error: PhoneError | None = None
         self._waiters: list[asyncio.Future[None]] = []
 
     # ---- what events say -------------------------------------------------------------------------------------------
@@ -83,6 +85,9 @@ class Call:
             self._is_connected = True
         elif event.name in _ENDS:
             self._end = event
+        elif event.name == "error":
+            self._error = event.error
+            return
         else:
             return
         self._wake()
@@ -113,7 +118,7 @@ class Call:
     async def connected(self, timeout: float | None = None) -> None:
         """Waits until the call is connected, `timeout` seconds at most.
 
-        Raises `CallEndedError` with the event that ended it, `NotFoundError` when there
+        Raises `CallEndedError` with the event that ended it and the last error of the call, `NotFoundError` when there
         never was such a call, `ClosedError`, `TimeoutError`.
         """
         self.phone._hub.bind()
@@ -121,7 +126,7 @@ class Call:
             self._is_connected = True
         await self._until(lambda: self._is_connected or self._over, timeout)
         if self._end is not None:
-            raise CallEndedError(self._end)
+            raise CallEndedError(self._end, self._error)
 
     async def ended(self, timeout: float | None = None) -> Event:
         """Waits until the call has ended, `timeout` seconds at most, and gives the event that ended it.
@@ -267,7 +272,7 @@ class Call:
                 return step()
         except NotFoundError:
             if self._end is not None:
-                raise CallEndedError(self._end) from None
+                raise CallEndedError(self._end, self._error) from None
             raise
 
     async def receive(self, size: int) -> bytes:

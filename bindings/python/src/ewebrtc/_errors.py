@@ -113,15 +113,20 @@ class NotFoundError(Error, LookupError):
 class CallEndedError(NotFoundError):
     """The call has ended; of a call that was waited for, before that came."""
 
-    def __init__(self, event: Event) -> None:
-        super().__init__(event)
+    def __init__(self, event: Event, error: PhoneError | None = None) -> None:
+        super().__init__(event, error)
         #: The event that ended it: `call:disconnected`, `call:rejected` or `call:canceled`.
         self.event = event
         #: What it says of the reason, e.g. that nobody answered.
         self.reason = event.text("message")
+        #: What the last `error` event of the call said, with all fields; `None` when there was none.
+        self.error = error
 
     def __str__(self) -> str:
-        return f"{self.event.name}: {self.reason}" if self.reason else self.event.name
+        if self.error is not None and self.error.error_message == self.reason:
+            return f"{self.event.name}: {self.error}"
+        text = f"{self.event.name}: {self.reason}" if self.reason else self.event.name
+        return text if self.error is None else f"{text}; the last error was {self.error}"
 
 
 class UnknownMethodError(Error):
