@@ -151,6 +151,25 @@ async def test_media_named_in_one_call_is_that_of_the_next(gateway: ewebrtc.Gate
             await soon(call.hangup())
 
 
+async def test_a_recording_goes_on_in_the_next_call(gateway: ewebrtc.Gateway, tmp_path: Path) -> None:
+    path = tmp_path / "all.wav"
+
+    async def recorded(calls: int) -> float:
+        async with logged_in(gateway, "alice", local_media="tone:700", remote_media=path) as alice:
+            for _ in range(calls):
+                established = alice.events("media:established")
+                call = await soon(alice.dial("echo"))
+                await until(established, "media:established")
+                await asyncio.sleep(0.8)
+                await soon(call.hangup())
+        pcm, rate = recording(path)
+        return len(pcm) / 2 / rate
+
+    both = await recorded(2)
+    # Another phone begins it anew.
+    assert 0.3 < await recorded(1) < both - 0.3
+
+
 async def test_several_phones_at_once(gateway: ewebrtc.Gateway) -> None:
     async def one(number: int) -> None:
         async with logged_in(
