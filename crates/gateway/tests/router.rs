@@ -47,7 +47,13 @@ async fn a_gateway_says_why_it_does_not_start() {
     assert!(matches!(start(|c| c.lost_seconds = u64::MAX).await, GatewayError::Config(_)));
     assert!(matches!(start(|c| c.poll_seconds = 36).await, GatewayError::Config(_)));
     assert!(matches!(start(|c| c.domain = String::new()).await, GatewayError::Config(_)));
-    assert!(matches!(start(|c| c.listen = "nowhere".into()).await, GatewayError::Listen(..)));
+    for text in ["", "nowhere", ":80", "127.0.0.1:99999", "127.0.0.1:"] {
+        let mut config = GatewayConfig::development();
+        config.listen = text.into();
+        assert!(matches!(Gateway::start(config).await, Err(GatewayError::Address(_))), "{text:?}");
+    }
+    // An address of nobody here (RFC 5737).
+    assert!(matches!(start(|c| c.listen = "203.0.113.1:80".into()).await, GatewayError::Listen(..)));
     let gateway = Gateway::start(GatewayConfig::development()).await.expect("starts");
     assert!(matches!(gateway.issue_dev_token("a b"), Err(GatewayError::User(_))));
     assert!(gateway.issue_dev_token("alice").is_ok());

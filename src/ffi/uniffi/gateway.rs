@@ -25,7 +25,7 @@ pub struct Gateway {
 impl Gateway {
     /// Starts a gateway on `address:port` (default: a free port of 127.0.0.1) and waits until it listens.
     ///
-    /// Errors: `System` when the address cannot be listened on.
+    /// Errors: `Config` for what is no address and port or no domain, `System` when the address cannot be listened on.
     #[uniffi::constructor(default(listen = None, domain = None))]
     pub fn new(listen: Option<String>, domain: Option<String>) -> Result<Arc<Self>, PhoneError> {
         let mut config = api::GatewayConfig::development();
