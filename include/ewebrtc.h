@@ -9,8 +9,8 @@
    Handles. Phones, gateways and calls are 64-bit numbers that are never used twice. A wrong or stale one gives
    EWEBRTC_ERR_NOT_FOUND.
 
-   Processes. After fork() every function answers EWEBRTC_ERR_FORKED in the child; exec() as usual. The library keeps SIGPIPE from
-   its own threads and changes nothing else about signals. A callback must return: no pthread_exit, no longjmp, no exception.
+   Processes. After fork() every function that can fail answers EWEBRTC_ERR_FORKED in the child; exec() as usual. The library keeps SIGPIPE from
+   its own threads and changes nothing else about signals. On Linux its audio threads ask for nice -10 and go on without it. A callback must return: no pthread_exit, no longjmp, no exception.
 
    Errors. 0 is success, negative numbers are faults of the call itself: nothing has happened, no event follows, and
    ewebrtc_last_error says why. What a phone refuses or what fails later is an event with the codes of the Phone API.
@@ -42,7 +42,7 @@
 #define EWEBRTC_ERR_ARGUMENT -2
 
 /*
- struct_size is smaller than the first version of the struct.
+ struct_size is smaller than the first version of the struct, or larger than any.
  */
 #define EWEBRTC_ERR_STRUCT_SIZE -3
 
@@ -396,7 +396,8 @@ ewebrtc_status ewebrtc_call_stats(ewebrtc_phone phone,
                                   char **out_json);
 
 /*
- Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens.
+ Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens, also
+ inside a callback.
 
  listen: "address:port"; null for a free port on 127.0.0.1. out: receives the handle, 0 on failure; must not be null.
  Errors: EWEBRTC_ERR_NULL, _ARGUMENT (no address and port), _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
@@ -422,7 +423,7 @@ ewebrtc_status ewebrtc_gateway_stop(ewebrtc_gateway gateway);
 
 /*
  Asks a gateway in development mode for a token of a user, who exists from then on. Waits for the answer, at most ten
- seconds. A name is an account id; 10 or 11 digits are a number.
+ seconds, also inside a callback. A name is an account id; 10 or 11 digits are a number.
 
  gateway_url, user: must not be null. out_token: must not be null; receives the access token for "login", to be freed with
  ewebrtc_string_free, null on failure.

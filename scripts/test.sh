@@ -35,6 +35,7 @@ step doc-tests 10m cargo test --locked --workspace --doc
 step c-interface 45m ffi-tests/run.sh
 step python 30m bindings/python/run-tests.sh
 step clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings
+step no-gateway 10m cargo check --locked --lib --no-default-features
 step clippy-uniffi 10m cargo clippy --locked --lib --bin uniffi-bindgen --features bindgen -- -D warnings
 step tests-uniffi 10m cargo test --locked --lib --features uniffi ffi::uniffi
 step documentation 20m env RUSTDOCFLAGS='-D warnings' cargo doc --locked --workspace --no-deps

@@ -14,7 +14,7 @@ use once_cell::sync::OnceCell;
 use std::io;
 use tokio::runtime::{Builder, Handle, Runtime};
 
-/// Worker threads of the process's runtime: signalling and packet drivers of hundreds of calls fit on a few.
+/// Worker threads of the process's runtime: the signalling of hundreds of calls fits on a few; packets have threads of their own.
 const WORKERS: std::ops::RangeInclusive<usize> = 2..=4;
 
 /// Stack of a worker thread, in bytes: setting a peer connection up moves large values, which an unoptimised build keeps on

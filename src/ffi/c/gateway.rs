@@ -2,7 +2,7 @@
 //!
 //! Owns: the table of gateways. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
-use super::guard::{ewebrtc_status, give, guard, optional_text, place, text};
+use super::guard::{clear, ewebrtc_status, give, guard, optional_text, place, text};
 use crate::api::dev_token;
 use crate::ffi::waiting::wait_for;
 use libc::c_char;
@@ -71,19 +71,18 @@ mod running {
     }
 }
 
-/// Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens.
+/// Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens, also
+/// inside a callback.
 ///
 /// listen: "address:port"; null for a free port on 127.0.0.1. out: receives the handle, 0 on failure; must not be null.
 /// Errors: EWEBRTC_ERR_NULL, _ARGUMENT (no address and port), _SYSTEM (the address cannot be listened on), _UNSUPPORTED (built without a gateway).
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ewebrtc_gateway_start(listen: *const c_char, out: *mut ewebrtc_gateway) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out, 0) };
     guard(|| {
-        // SAFETY: the caller's contract: null, or writable, and null or a terminated text.
-        let (out, listen) = unsafe {
-            let out = place(out, "out")?;
-            *out = 0;
-            (out, optional_text(listen, "listen")?)
-        };
+        // SAFETY: as above, and null or a terminated text.
+        let (out, listen) = unsafe { (place(out, "out")?, optional_text(listen, "listen")?) };
         *out = running::start(listen)?;
         Ok(())
     })
@@ -95,10 +94,11 @@ pub unsafe extern "C" fn ewebrtc_gateway_start(listen: *const c_char, out: *mut 
 /// Errors: EWEBRTC_ERR_NULL, _NOT_FOUND, _UNSUPPORTED.
 #[unsafe(no_mangle)]
 pub unsafe extern "C" fn ewebrtc_gateway_url(gateway: ewebrtc_gateway, out_url: *mut *mut c_char) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_url, std::ptr::null_mut()) };
     guard(|| {
-        // SAFETY: the caller's contract: null or writable.
+        // SAFETY: as above.
         let out = unsafe { place(out_url, "out_url") }?;
-        *out = std::ptr::null_mut();
         *out = give(&running::url(gateway)?);
         Ok(())
     })
@@ -114,7 +114,7 @@ pub extern "C" fn ewebrtc_gateway_stop(gateway: ewebrtc_gateway) -> ewebrtc_stat
 }
 
 /// Asks a gateway in development mode for a token of a user, who exists from then on. Waits for the answer, at most ten
-/// seconds. A name is an account id; 10 or 11 digits are a number.
+/// seconds, also inside a callback. A name is an account id; 10 or 11 digits are a number.
 ///
 /// gateway_url, user: must not be null. out_token: must not be null; receives the access token for "login", to be freed with
 /// ewebrtc_string_free, null on failure.
@@ -125,13 +125,12 @@ pub unsafe extern "C" fn ewebrtc_dev_token(
     user: *const c_char,
     out_token: *mut *mut c_char,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_token, std::ptr::null_mut()) };
     guard(|| {
-        // SAFETY: the caller's contract: null or writable, null or terminated.
-        let (out, gateway, user) = unsafe {
-            let out = place(out_token, "out_token")?;
-            *out = std::ptr::null_mut();
-            (out, text(gateway_url, "gateway_url")?, text(user, "user")?)
-        };
+        // SAFETY: as above, and null or terminated.
+        let (out, gateway, user) =
+            unsafe { (place(out_token, "out_token")?, text(gateway_url, "gateway_url")?, text(user, "user")?) };
         *out = give(wait_for(dev_token(&gateway, &user, &[]))?.access_token.expose());
         Ok(())
     })

@@ -22,7 +22,7 @@ pub const EWEBRTC_OK: i32 = 0;
 pub const EWEBRTC_ERR_NULL: i32 = -1;
 /// A text is not UTF-8, options are no JSON object, a number or a setting cannot be used.
 pub const EWEBRTC_ERR_ARGUMENT: i32 = -2;
-/// struct_size is smaller than the first version of the struct.
+/// struct_size is smaller than the first version of the struct, or larger than any.
 pub const EWEBRTC_ERR_STRUCT_SIZE: i32 = -3;
 /// No such phone, gateway or live call: the handle is wrong, or what it named is freed or has ended.
 pub const EWEBRTC_ERR_NOT_FOUND: i32 = -4;
@@ -170,6 +170,17 @@ pub(super) unsafe fn json(text: *const c_char, what: &str) -> Result<Value, Fail
 pub(super) unsafe fn place<'a, T>(out: *mut T, what: &str) -> Result<&'a mut T, Fail> {
     // SAFETY: null is checked; the rest is the caller's contract.
     unsafe { out.as_mut() }.ok_or_else(|| null(what))
+}
+
+/// Gives a result its value for a failure, before anything can fail: a program may free or use it without looking first.
+///
+/// # Safety
+/// `out` is null or may be written.
+pub(super) unsafe fn clear<T>(out: *mut T, value: T) {
+    // SAFETY: as this function's own contract.
+    if let Some(out) = unsafe { out.as_mut() } {
+        *out = value;
+    }
 }
 
 /// A text that the program frees with `ewebrtc_string_free`.

@@ -3,7 +3,9 @@
 //! Owns: the program's ends of the calls' audio, once they were used. Lives on: the caller's thread; the audio itself never
 //! waits for it. Must not import: `runtime`, `core`, `signal`.
 
-use super::guard::{EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_STATE, Fail, ewebrtc_status, give, place, samples, samples_mut};
+use super::guard::{
+    EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_STATE, Fail, clear, ewebrtc_status, give, place, samples, samples_mut,
+};
 use super::phone::{Held, ewebrtc_call, ewebrtc_phone, with_phone};
 use crate::api::{PcmReader, PcmWriter};
 use libc::c_char;
@@ -60,10 +62,11 @@ pub unsafe extern "C" fn ewebrtc_pcm_write(
     count: usize,
     accepted: *mut usize,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(accepted, 0) };
     with_phone(phone, |held| {
         // SAFETY: the caller's contract: null, or `count` samples and a writable number.
         let (out, given) = unsafe { (place(accepted, "accepted")?, self::samples(samples, count)?) };
-        *out = 0;
         *out = end(held, call, false, |ends| &mut ends.writer)?.write(given);
         Ok(())
     })
@@ -89,8 +92,10 @@ pub unsafe extern "C" fn ewebrtc_pcm_queued(
     call: ewebrtc_call,
     queued_ms: *mut u32,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(queued_ms, 0) };
     with_phone(phone, |held| {
-        // SAFETY: the caller's contract: null or writable.
+        // SAFETY: as above.
         let out = unsafe { place(queued_ms, "queued_ms") }?;
         *out = end(held, call, false, |ends| &mut ends.writer)?.queued_ms();
         Ok(())
@@ -111,10 +116,11 @@ pub unsafe extern "C" fn ewebrtc_pcm_read(
     capacity: usize,
     read: *mut usize,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(read, 0) };
     with_phone(phone, |held| {
         // SAFETY: the caller's contract: null, or room for `capacity` samples and a writable number.
         let (out, room) = unsafe { (place(read, "read")?, samples_mut(samples, capacity)?) };
-        *out = 0;
         *out = end(held, call, true, |ends| &mut ends.reader)?.read(room);
         Ok(())
     })
@@ -131,10 +137,11 @@ pub unsafe extern "C" fn ewebrtc_call_stats(
     call: ewebrtc_call,
     out_json: *mut *mut c_char,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_json, std::ptr::null_mut()) };
     with_phone(phone, |held| {
-        // SAFETY: the caller's contract: null or writable.
+        // SAFETY: as above.
         let out = unsafe { place(out_json, "out_json") }?;
-        *out = std::ptr::null_mut();
         let call = held.phone.call(call);
         if call.state().is_none() {
             return Err(gone());

@@ -3,9 +3,9 @@
 //! Owns: the table of phones. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
 use super::guard::{
-    EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE, EWEBRTC_ERR_TIMEOUT,
-    EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, ewebrtc_status, give, guard, json, optional_text,
-    place, set_last, text,
+    EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_NULL, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE,
+    EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, clear, ewebrtc_status, give,
+    guard, json, optional_text, place, set_last, text,
 };
 use super::pcm::Audio;
 use super::registry::Registry;
@@ -71,6 +71,9 @@ pub struct ewebrtc_phone_config {
     pub reserved: u32,
 }
 
+/// No version will have a larger struct; a greater size is memory that nobody has filled in.
+const MOST_SIZE: usize = 4096;
+
 /// Size of the struct in the first version of the interface, up to its last member: what a program has at least.
 const FIRST_SIZE: usize = offset_of!(ewebrtc_phone_config, reserved) + size_of::<u32>();
 
@@ -101,14 +104,16 @@ pub(super) fn with_phone(handle: ewebrtc_phone, body: impl FnOnce(&Held) -> Resu
 /// # Safety
 /// `config` points to as many bytes as its first member says.
 unsafe fn read_config(config: *const ewebrtc_phone_config) -> Result<ewebrtc_phone_config, Fail> {
-    if config.is_null() || !config.is_aligned() {
-        // SAFETY: only null gets a reference here, which `place` refuses.
-        unsafe { place(std::ptr::null_mut::<u8>(), "config") }?;
+    if config.is_null() {
+        return Err(Fail(EWEBRTC_ERR_NULL, "config is null".into()));
+    }
+    if !config.is_aligned() {
+        return Err(argument("config is not aligned"));
     }
     // SAFETY: not null, and at least the first member is there.
     let size = unsafe { (*config).struct_size } as usize;
-    if size < FIRST_SIZE {
-        return Err(Fail(EWEBRTC_ERR_STRUCT_SIZE, "struct_size of ewebrtc_phone_config is too small".into()));
+    if !(FIRST_SIZE..=MOST_SIZE).contains(&size) {
+        return Err(Fail(EWEBRTC_ERR_STRUCT_SIZE, "struct_size is not the size of an ewebrtc_phone_config".into()));
     }
     let known = size_of::<ewebrtc_phone_config>();
     let mut copy = std::mem::MaybeUninit::<ewebrtc_phone_config>::zeroed();
@@ -150,13 +155,11 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
     config: *const ewebrtc_phone_config,
     out: *mut ewebrtc_phone,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out, 0) };
     guard(|| {
         // SAFETY: the caller's contract: each pointer is null or points to what its type says, for this call.
-        let (out, given) = unsafe {
-            let out = place(out, "out")?;
-            *out = 0;
-            (out, read_config(config)?)
-        };
+        let (out, given) = unsafe { (place(out, "out")?, read_config(config)?) };
         // SAFETY: as above, for the texts of the struct.
         let (gateway, domain, local, remote, codec_names, certificates, ice) = unsafe {
             (
@@ -254,15 +257,14 @@ unsafe fn invoke(
     out_call: *mut ewebrtc_call,
     out_result: *mut *mut c_char,
 ) -> ewebrtc_status {
+    // SAFETY: this function's contract.
+    unsafe {
+        clear(out_call, 0);
+        clear(out_result, std::ptr::null_mut());
+    }
     with_phone(phone, |held| {
         // SAFETY: this function's contract.
-        let (mut out_call, mut out_result) = unsafe { (out_call.as_mut(), out_result.as_mut()) };
-        if let Some(out) = &mut out_call {
-            **out = 0;
-        }
-        if let Some(out) = &mut out_result {
-            **out = std::ptr::null_mut();
-        }
+        let (out_call, out_result) = unsafe { (out_call.as_mut(), out_result.as_mut()) };
         // SAFETY: this function's contract.
         let (method, options, tag) =
             unsafe { (text(method, "method")?, json(options_json, "options_json")?, optional_text(tag, "tag")?) };
@@ -321,10 +323,11 @@ pub unsafe extern "C" fn ewebrtc_phone_next_event(
     timeout_ms: u32,
     out_json: *mut *mut c_char,
 ) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_json, std::ptr::null_mut()) };
     with_phone(phone, |held| {
-        // SAFETY: the caller's contract: null or writable.
+        // SAFETY: as above.
         let out = unsafe { place(out_json, "out_json") }?;
-        *out = std::ptr::null_mut();
         if held.sink.has_callback() {
             return Err(Fail(EWEBRTC_ERR_STATE, "the events of this phone go to its callback".into()));
         }

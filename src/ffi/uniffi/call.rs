@@ -91,7 +91,7 @@ impl Call {
         call
     }
 
-    /// The phone is gone, and with it the audio, of which half a minute is megabytes: it must not wait for a collector.
+    /// Lets the audio go, which must not wait for a collector.
     pub(super) fn release(&self) {
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Ends::default();
     }
@@ -207,7 +207,7 @@ impl Call {
 
     /// Takes program audio that was heard in a call with `remoteMedia` `pcm`, at most `bytes` of it, in the form of
     /// `pcm_write`; nothing when there is none yet. Never waits. About 30 seconds are kept, then the oldest are dropped. What
-    /// was heard before the end may be read after it.
+    /// was heard before the end may be read after it, until another call of the phone begins.
     ///
     /// Errors: `NoAudio` when the sink is another or the call has no media yet, `NotFound` when it never had any.
     pub fn pcm_read(&self, bytes: u64) -> Result<Vec<u8>, PhoneError> {

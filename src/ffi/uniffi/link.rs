@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 
 /// Longest wait of [`Link::cut`] for foreign code that is running: a callback of some milliseconds is waited for, one that
 /// itself waits for the thread that cuts must not hold it for ever.
-const PATIENCE: Duration = Duration::from_secs(5);
+pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
 struct State {
     open: bool,
@@ -112,6 +112,12 @@ impl Link {
     /// Ends everything: who waits is told so, on this thread; the listener goes; nothing passes afterwards. Outside a
     /// callback it returns when no foreign code of this link runs any more.
     pub(super) fn cut(&self) {
+        self.close();
+        self.wait_left(Instant::now() + PATIENCE);
+    }
+
+    /// As [`Link::cut`], without waiting for foreign code that runs.
+    pub(super) fn close(&self) {
         let (waiting, listener) = {
             let mut state = self.lock();
             state.open = false;
@@ -119,10 +125,14 @@ impl Link {
         };
         self.news.notify_all();
         waiting.into_values().for_each(Waker::wake);
-        if !self.wait_for(Instant::now() + PATIENCE, |state| state.inside == 0) && !in_callback() {
-            log::warn!("a callback still runs after {} s", PATIENCE.as_secs());
-        }
         drop(listener);
+    }
+
+    /// Waits until no foreign code of this link runs any more; not inside a callback.
+    pub(super) fn wait_left(&self, until: Instant) {
+        if !self.wait_for(until, |state| state.inside == 0) && !in_callback() {
+            log::warn!("a callback still runs");
+        }
     }
 
     fn wait_for(&self, until: Instant, met: impl Fn(&State) -> bool) -> bool {

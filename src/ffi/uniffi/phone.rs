@@ -206,7 +206,14 @@ impl Phone {
         if let Some(call) = calls.get(&handle) {
             return call.clone();
         }
-        calls.retain(|_, call| call.lives());
+        // What was heard in an ended call may be read until another one comes: half a minute of audio is megabytes.
+        calls.retain(|_, call| {
+            let lives = call.lives();
+            if !lives {
+                call.release();
+            }
+            lives
+        });
         let call = Arc::new(Call::new(self.inner.call(handle), self.link.clone()));
         calls.insert(handle, call.clone());
         call

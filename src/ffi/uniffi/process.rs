@@ -3,7 +3,7 @@
 //! Owns: the list of links and their phones, the link of the functions that belong to no object. Lives on: any thread. Must
 //! not import: `runtime`, `core`, `signal`.
 
-use super::link::Link;
+use super::link::{Link, PATIENCE};
 use super::phone::Phone;
 use crate::ffi::waiting::in_callback;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
@@ -45,7 +45,7 @@ pub(super) fn common() -> Arc<Link> {
 }
 
 /// For the end of the process, once: closes every phone, waits at most `timeout_ms` milliseconds in all until their sessions
-/// are given back and their recordings complete, and stops every callback. Afterwards everything answers `Closed`. Inside a
+/// are given back and their recordings complete, and stops every callback, for which it waits five seconds more at most. Afterwards everything answers `Closed`. Inside a
 /// callback it does not wait.
 #[uniffi::export]
 pub fn end_process(timeout_ms: u64) {
@@ -62,5 +62,8 @@ pub fn end_process(timeout_ms: u64) {
             phone.link().wait_ended(until);
         }
     }
-    links.iter().filter_map(Weak::upgrade).for_each(|link| link.cut());
+    let links: Vec<Arc<Link>> = links.iter().filter_map(Weak::upgrade).collect();
+    links.iter().for_each(|link| link.close());
+    let until = Instant::now() + PATIENCE;
+    links.iter().for_each(|link| link.wait_left(until));
 }

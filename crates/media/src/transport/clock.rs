@@ -1,7 +1,7 @@
 //! The runtime that a connection's driver runs on: a lane's, with a clock of the driver's own.
 //!
 //! Owns: the connection's place on a lane, the sleep of the driver's loop and the time it sees. Lives on the connection's
-//! driver task. Must not import anything of this crate but the lanes.
+//! driver task. Must not import anything of this crate but the lanes and the error.
 //!
 //! With the path, the crate makes its first DTLS message, but hands it out only when timeouts are handled the next time,
 //! which would be with the next round of ICE checks. The driver sleeps by this runtime until its next timeout, so a sleep

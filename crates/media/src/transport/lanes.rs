@@ -1,15 +1,16 @@
 //! The threads that carry packets between the sockets and the audio, for all connections of the process.
 //!
 //! Owns: the lanes, each a thread with a tokio runtime of its own, and the choice among them. Started by the first
-//! connection, kept for the life of the process. Must not import anything of this crate but the error.
+//! connection, kept for the life of the process. Must not import anything of this crate but the error and
+//! `threads`.
 //!
 //! Why not the caller's runtime: its workers wake each other for every packet, which costs more than the packet. A lane
 //! finds all packets of a tick at once and stays awake for them; what belongs to one connection stays on one lane.
 
 use std::io;
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use once_cell::sync::OnceCell;
 use tokio::runtime::{Builder, Handle};
 
 use crate::MediaError;
@@ -65,16 +66,13 @@ impl std::fmt::Debug for Place {
 }
 
 fn lanes() -> Result<&'static [Lane], MediaError> {
-    static LANES: OnceLock<Vec<Lane>> = OnceLock::new();
-    if let Some(lanes) = LANES.get() {
-        return Ok(lanes);
-    }
-    // Every other core: the audio workers need as much. Two threads that come here at once both make lanes; those of one
-    // stay unused, once.
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    let made = (0..(cores / 2).clamp(1, MOST_LANES)).map(lane).collect::<io::Result<Vec<Lane>>>();
-    let made = made.map_err(|error| MediaError::Transport(format!("no thread for the packets: {error}")))?;
-    Ok(LANES.get_or_init(|| made))
+    static LANES: OnceCell<Vec<Lane>> = OnceCell::new();
+    let made = LANES.get_or_try_init(|| {
+        // Every other core: the audio workers need as much.
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        (0..(cores / 2).clamp(1, MOST_LANES)).map(lane).collect::<io::Result<Vec<Lane>>>()
+    });
+    made.map(Vec::as_slice).map_err(|error| MediaError::Transport(format!("no thread for the packets: {error}")))
 }
 
 fn lane(number: usize) -> io::Result<Lane> {
