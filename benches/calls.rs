@@ -29,6 +29,9 @@ const ARRIVED: f64 = 0.99;
 const OPUS_TIMES: f64 = 1.5;
 const PCMU_CORE: f64 = 0.35;
 
+/// Growth from 20 to 50 calls that is measuring noise.
+const FLAT: f64 = 1.05;
+
 /// The cases: codec and number of calls.
 const CASES: [(AudioCodec, usize); 4] =
     [(AudioCodec::Opus, 1), (AudioCodec::Opus, 20), (AudioCodec::Opus, 50), (AudioCodec::Pcmu, 200)];
@@ -75,7 +78,23 @@ fn all() -> Result<(), Failure> {
             return Err(format!("case {number} failed").into());
         }
     }
+    figures.extend(flatness(&figures));
     publish("calls", &figures)
+}
+
+/// What an endpoint among fifty calls costs beside one among twenty, where both were measured.
+fn flatness(figures: &[Figure]) -> Option<Figure> {
+    let of = |calls| {
+        let name = format!("{}: CPU of an endpoint", title(AudioCodec::Opus, calls));
+        figures.iter().find(|figure| figure.name == name)
+    };
+    let (few, many) = (of(20)?, of(50)?);
+    let mut figure = Figure::new("Opus, CPU of an endpoint: 50 calls over 20 calls", many.value / few.value, "times")
+        .beside(1.0, "flat")
+        .aim(FLAT);
+    figure.valid = few.valid && many.valid;
+    figure.load = many.load;
+    Some(figure)
 }
 
 /// One case, in this process.
