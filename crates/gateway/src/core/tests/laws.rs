@@ -120,6 +120,8 @@ struct Model {
     responses: Vec<Delivery>,
     owner: HashMap<PollId, usize>,
     connections: u64,
+    /// When the sequence began.
+    begun: Instant,
     /// How often something worth testing was reached.
     reached: HashMap<&'static str, u64>,
 }
@@ -127,6 +129,7 @@ struct Model {
 impl Model {
     fn new(numbered: &[bool]) -> Self {
         let mut w = World::new(config());
+        let begun = w.now;
         let phone = |(user, numbered): (&&'static str, &bool)| Phone {
             user,
             auth: Some(w.login(user)),
@@ -137,7 +140,7 @@ impl Model {
             crossed: Vec::new(),
         };
         let phones = USERS.iter().zip(numbered).map(phone).collect();
-        Self { w, phones, responses: Vec::new(), owner: HashMap::new(), connections: 0, reached: HashMap::new() }
+        Self { w, phones, responses: Vec::new(), owner: HashMap::new(), connections: 0, begun, reached: HashMap::new() }
     }
 
     /// Some calls of alice's that are connected already: transfers need two.
@@ -335,6 +338,7 @@ impl Model {
         };
         let latest = line.asked.last().cloned();
         let (auth, sdp) = (self.auth(who), self.description());
+        let late = self.w.now.duration_since(self.begun) >= config().transfer;
         let refused: &[(u16, &'static str)] = &[(400, "SVC0002")];
         match (reply, asked) {
             (Reply::Accept, Some((id, with_offer))) => {
@@ -342,7 +346,7 @@ impl Model {
                 if self.request(who, request, refused)
                     && let Some(line) = self.phones[who].line(&leg)
                 {
-                    line.work = Work::Answered { id, with_offer };
+                    (line.work, line.late) = (Work::Answered { id, with_offer }, late);
                 }
             }
             (Reply::Reject, Some((id, _))) => {
@@ -350,7 +354,7 @@ impl Model {
                 if self.request(who, request, refused)
                     && let Some(line) = self.phones[who].line(&leg)
                 {
-                    line.work = Work::Answered { id, with_offer: false };
+                    (line.work, line.late) = (Work::Answered { id, with_offer: false }, late);
                 }
             }
             // It may be too old to be remembered.

@@ -58,11 +58,13 @@ pub(super) struct Line {
     pub(super) work: Work,
     /// Everything it was ever asked, latest last.
     pub(super) asked: Vec<String>,
+    /// Its answer may have come after the gateway had given up on it.
+    pub(super) late: bool,
 }
 
 impl Line {
     pub(super) fn new(id: String, known: Known) -> Self {
-        Self { id, known, work: Work::Idle, asked: Vec::new() }
+        Self { id, known, work: Work::Idle, asked: Vec::new(), late: false }
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -110,6 +112,10 @@ impl Line {
                     Work::Transferring { initiated: false, .. } => {
                         let asked = Some((id.clone(), event.sdp.is_none()));
                         self.work = Work::Transferring { initiated: false, asked };
+                    }
+                    // The end of what it answered too late (D-17) comes behind what the other side has begun meanwhile.
+                    Work::Answered { .. } if self.late => {
+                        self.work = Work::Asked { id: id.clone(), for_offer: event.sdp.is_none() };
                     }
                     // Read late: the gateway has given up on it.
                     Work::Offering | Work::Moving(_) if crossed.contains(&id) => {}
