@@ -550,13 +550,13 @@ fn key(event: &ewebrtc_wire::EventObject) -> &'static str {
 /// Steps of one run of the laws; `EWEBRTC_LAW_STEPS` asks for more.
 const STEPS: u64 = 200_000;
 
-/// The seed is new in every run and printed; `EWEBRTC_LAW_SEED` repeats one.
+/// The seed is new in every run and printed; `EWEBRTC_TEST_SEED` repeats one.
 #[test]
 fn every_leg_ends_once_and_every_modification_too() {
     let number = |name: &str| std::env::var(name).ok().and_then(|text| text.parse::<u64>().ok());
-    let seed = number("EWEBRTC_LAW_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
+    let seed = number("EWEBRTC_TEST_SEED").unwrap_or_else(|| uuid::Uuid::new_v4().as_u64_pair().0);
     let wanted = number("EWEBRTC_LAW_STEPS").unwrap_or(STEPS);
-    println!("seed {seed} (EWEBRTC_LAW_SEED repeats it), {wanted} steps");
+    println!("seed {seed} (EWEBRTC_TEST_SEED repeats it), {wanted} steps");
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config = ProptestConfig {
