@@ -5,6 +5,7 @@
 //! import `api` only.
 
 mod c;
+mod json;
 #[cfg(feature = "uniffi")]
 mod uniffi;
 mod waiting;

@@ -5,6 +5,7 @@
 //! `core`, `signal`.
 
 use crate::api::Error;
+use crate::ffi::json::object;
 use libc::c_char;
 use serde_json::Value;
 use std::cell::RefCell;
@@ -152,15 +153,7 @@ pub(super) unsafe fn optional_text(text: *const c_char, what: &str) -> Result<Op
 pub(super) unsafe fn json(text: *const c_char, what: &str) -> Result<Value, Fail> {
     // SAFETY: as this function's own contract.
     let text = unsafe { optional_text(text, what) }?.unwrap_or_default();
-    if text.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    match serde_json::from_str(&text) {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(argument(format!("{what} is no JSON object"))),
-        // The error of the parser names line and column and quotes nothing, so that no token gets into a log.
-        Err(error) => Err(argument(format!("{what} is no JSON: {error}"))),
-    }
+    object(&text, what).map_err(argument)
 }
 
 /// Where a result goes that must be taken.

@@ -11,6 +11,7 @@ use super::options::{AnswerOptions, DialOptions, LoginOptions, PhoneConfig};
 use super::waits::wait;
 use super::{events, process};
 use crate::api;
+use crate::ffi::json::object;
 use serde_json::Value;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -49,15 +50,7 @@ impl Phone {
 
 /// Options as a JSON object; an empty text stands for none.
 fn options(json: &str) -> Result<Value, PhoneError> {
-    if json.trim().is_empty() {
-        return Ok(Value::Null);
-    }
-    // The error of the parser names line and column and quotes nothing, so that no token gets into a log.
-    match serde_json::from_str(json) {
-        Ok(value @ Value::Object(_)) => Ok(value),
-        Ok(_) => Err(PhoneError::Argument { reason: "options are no JSON object".into() }),
-        Err(error) => Err(PhoneError::Argument { reason: format!("options are no JSON: {error}") }),
-    }
+    object(json, "options").map_err(|reason| PhoneError::Argument { reason })
 }
 
 #[uniffi::export]
