@@ -10,7 +10,7 @@ mod world;
 
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::collections::BTreeSet;
 use world::{ALL, Move, World};
 
@@ -222,27 +222,49 @@ fn seed() -> u64 {
     seed
 }
 
+/// Steps of the long random sequences, each of which is played twice (see [`run`]); `EWEBRTC_LAW_STEPS` asks for more.
+const STEPS: u64 = 1_000_000;
+
+/// Half of the steps each, at the same time.
 #[test]
 fn long_random_sequences_obey_the_laws() {
-    let config =
-        Config { cases: 1500, failure_persistence: None, rng_seed: RngSeed::Fixed(seed()), ..Config::default() };
-    let any_move = prop::sample::select(ALL.to_vec());
+    long_random_sequences(0);
+}
+
+#[test]
+fn more_long_random_sequences_obey_the_laws() {
+    long_random_sequences(1);
+}
+
+fn long_random_sequences(half: u64) {
+    let wanted = std::env::var("EWEBRTC_LAW_STEPS").ok().and_then(|text| text.parse().ok()).unwrap_or(STEPS) / 2;
+    let seed = seed().wrapping_add(half);
+    let steps = Cell::new(0_u64);
+    let seen = RefCell::new(BTreeSet::new());
     // What goes well comes more often than anything else, or no sequence gets far.
     let one = prop_oneof![
-        3 => any_move,
+        3 => prop::sample::select(ALL.to_vec()),
         1 => prop::sample::select(MAIN.to_vec()),
         4 => prop::sample::select(CHANGING.to_vec()),
         4 => prop::sample::select(vec![Move::Login, Move::Good, Move::Described, Move::Applied, Move::Smooth]),
     ];
     let moves = (prop::sample::select(STARTS.to_vec()), prop::collection::vec(one, 0..300));
-    let seen = RefCell::new(BTreeSet::new());
-    let outcome = TestRunner::new(config).run(&moves, |(start, moves)| {
-        seen.borrow_mut().extend(run(start, &moves));
-        Ok(())
-    });
-    if let Err(failure) = outcome {
-        panic!("{failure}");
+    // A sequence has 150 moves in the mean; the rest of a million comes in further rounds.
+    let mut round = 0_u64;
+    while steps.get() < wanted {
+        let rng_seed = RngSeed::Fixed(seed.wrapping_add(round << 32));
+        let config = Config { cases: 200, failure_persistence: None, rng_seed, ..Config::default() };
+        let outcome = TestRunner::new(config).run(&moves, |(start, moves)| {
+            steps.set(steps.get() + 2 * moves.len() as u64);
+            seen.borrow_mut().extend(run(start, &moves));
+            Ok(())
+        });
+        if let Err(failure) = outcome {
+            panic!("{failure}");
+        }
+        round += 1;
     }
+    println!("{} steps", steps.get());
     // They get everywhere, or they would prove little.
     let all: BTreeSet<&str> = ewebrtc_wire::events().iter().map(|event| event.name).collect();
     let not_built =
