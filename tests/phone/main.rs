@@ -4,6 +4,7 @@
 
 mod calls;
 mod changes;
+mod errors;
 mod faults;
 mod party;
 mod program;

@@ -23,6 +23,13 @@ pub enum Mode {
     Garbage,
     /// Answers every request with this status and no body.
     Status(u16),
+    /// Answers every request with this status and a refusal in the form of the protocol.
+    Refusal {
+        /// HTTP status.
+        status: u16,
+        /// Message id, e.g. `SVC0002`; may be empty.
+        message_id: &'static str,
+    },
     /// Answers every request with an endless body.
     Endless,
 }
@@ -128,6 +135,11 @@ async fn serve(mut stream: TcpStream, mode: Mode, target: String) {
         Mode::Status(status) => {
             let text = format!("HTTP/1.1 {status} Broken\r\nContent-Length: 0\r\nConnection: close\r\n\r\n");
             answer(&mut stream, text.as_bytes()).await;
+        }
+        Mode::Refusal { status, message_id } => {
+            let body = ewebrtc_wire::RequestError::new(message_id, "what the gateway says", "").to_json();
+            let head = format!("HTTP/1.1 {status} Refused\r\nContent-Type: application/json\r\nConnection: close");
+            answer(&mut stream, format!("{head}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).as_bytes()).await;
         }
         Mode::Endless => {
             answer(&mut stream, b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n").await;
