@@ -1,8 +1,9 @@
 //! One call: its states, what it waits for and what the application is told (phone-behaviour.md section 4).
 //!
-//! Owns: [`Call`], [`CallState`], [`Phase`]. Lives on: the phone's actor. Must not import: anything but `io` and the wire
-//! crate. The requests and orders that a transition needs are made by `signals` and `phone`.
+//! Owns: [`Call`], [`CallState`], [`Phase`]. Lives on: the phone's actor. Must not import: anything but `io`, `errors` and the
+//! wire crate. The requests and orders that a transition needs are made by `signals` and `phone`.
 
+use super::errors::bounded;
 use super::io::{ErrorObject, Handle, ItemRef};
 use super::modification::{Change, Transfer};
 use ewebrtc_wire::{DeleteReason, EventObject, Kind, MediaType, Sdp, reason};
@@ -169,6 +170,8 @@ pub(super) struct Call {
     pub(super) flow: Flow,
     /// The dialled text, or the URI of the caller.
     pub(super) peer: String,
+    /// The other party as the gateway names it, once it has.
+    address: Option<String>,
     /// What goes out as `calledParty`; empty for incoming calls.
     pub(super) called_party: String,
     pub(super) media: CallMedia,
@@ -242,6 +245,7 @@ impl Call {
             index,
             flow,
             peer,
+            address: None,
             called_party: String::new(),
             media: CallMedia::Audio,
             codec: Value::Array(Vec::new()),
@@ -289,6 +293,7 @@ impl Call {
     pub(super) fn incoming(handle: Handle, index: u64, id: String, from: String, offer: Option<String>) -> Self {
         let mut call = Self {
             id: Some(id),
+            address: Some(from.clone()),
             remote_sdp: offer.clone(),
             offer,
             ..Self::new(handle, index, Flow::Incoming, from, Phase::Ringing)
@@ -298,6 +303,20 @@ impl Call {
             call.codec = sdp.codec_list();
         }
         call
+    }
+
+    /// Takes down how the gateway names the other party in an event. After a transfer that is somebody else (D-28), who is
+    /// the party of the call once `settled`.
+    pub(super) fn named(&mut self, from: Option<&str>, settled: bool) {
+        let Some(from) = from.filter(|from| !from.is_empty()) else { return };
+        match &self.address {
+            None => self.address = Some(bounded(from)),
+            Some(known) if settled && known != from => {
+                self.peer = bounded(from);
+                self.address = Some(self.peer.clone());
+            }
+            Some(_) => {}
+        }
     }
 
     pub(super) fn item(&self) -> ItemRef {

@@ -162,6 +162,8 @@ impl PhoneCore {
         let answer = answer.and_then(|(text, sdp)| Some((text, sdp.ok()?)));
         if !success {
             self.notify(t, handle, event.reason.as_deref().unwrap_or(NO_REASON));
+        } else if let Some(call) = self.slots.get_mut(handle) {
+            call.named(event.from.as_deref(), true);
         }
         self.close_peer_change(t, handle, success, answer);
         self.after_change(t, handle);

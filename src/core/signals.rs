@@ -189,6 +189,7 @@ impl PhoneCore {
 
     pub(super) fn on_item_event(&mut self, t: &mut Turn<'_>, handle: Handle, event: EventObject) {
         let Some(call) = self.slots.get_mut(handle) else { return };
+        call.named(event.from.as_deref(), false);
         if event.state == EventState::SessionTerminated {
             let (end, message) = call.classify(event.reason.as_deref());
             return self.end_call(t, handle, end, message, None);

@@ -227,8 +227,11 @@ async fn a_transfer_brings_the_two_others_together() {
     ear_b.hears(1700.0).await;
     ear_c.hears(1000.0).await;
     assert!(alice.phone.calls().await.expect("calls").is_empty());
+    // From here on each names the other (D-28).
     at_bob.hangup().await.expect("hangup");
-    carol.until("call:disconnected").await;
+    let (at_bob, at_carol) = (bob.until("call:disconnected").await, carol.until("call:disconnected").await);
+    assert_eq!(at_bob.text("from"), Some("sip:carol@ewebrtc.local"));
+    assert_eq!(at_carol.text("from"), Some("sip:bob@ewebrtc.local"));
     for party in [alice, bob, carol] {
         party.leave().await;
     }
