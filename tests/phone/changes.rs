@@ -4,7 +4,7 @@
 //! Owns: what happens to established calls. Must not import: anything but the party.
 
 use crate::party::{PATIENCE, Party, gateway};
-use ewebrtc::{AnswerOptions, Call, DialOptions, Error, Gateway, PcmReader};
+use ewebrtc::{AnswerOptions, Call, DialOptions, Error, Gateway, GatewayConfig, PcmReader};
 use ewebrtc_media::analysis::{rms, tone_level};
 use std::time::{Duration, Instant};
 
@@ -266,6 +266,80 @@ async fn a_call_moves_to_another_device_or_stays() {
     ear_b.hears(2300.0).await;
     mobile.phone.hangup().await.expect("hangup");
     bob.until("call:disconnected").await;
+    for party in [desk, mobile, bob] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_move_that_nobody_takes_leaves_the_call_where_it_was() {
+    let mut config = GatewayConfig::development();
+    config.ring_seconds = 1;
+    let gateway = Gateway::start(config).await.expect("the gateway starts");
+    let mut desk = talker(&gateway, "alice", 440).await;
+    let mut mobile = talker(&gateway, "alice", 2300).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let call = desk.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut desk, &mut bob).await;
+    let (ear_d, ear_b) = (Ear::of(&call), Ear::of(&at_bob));
+    for refused in [false, true] {
+        let moving = tokio::spawn({
+            let phone = desk.phone.clone();
+            async move { phone.move_call().await }
+        });
+        mobile.until("call:incoming").await;
+        if refused {
+            mobile.phone.reject().await.expect("reject");
+            mobile.until("call:rejected").await;
+        } else {
+            mobile.until("call:canceled").await;
+        }
+        let error = moving.await.expect("the task ran").expect_err("nobody took it");
+        assert_eq!(error.code(), Some("4000"), "{error}");
+        ear_b.hears(440.0).await;
+        ear_d.hears(1000.0).await;
+        // Free for what comes next.
+        once_free(|| desk.phone.hold()).await;
+        ear_b.hears_nothing().await;
+        once_free(|| desk.phone.resume()).await;
+        ear_b.hears(440.0).await;
+    }
+    call.hangup().await.expect("hangup");
+    bob.until("call:disconnected").await;
+    for party in [desk, mobile, bob] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn whoever_hangs_up_while_a_move_rings_ends_it_everywhere() {
+    let gateway = gateway().await;
+    let mut desk = talker(&gateway, "alice", 440).await;
+    let mut mobile = talker(&gateway, "alice", 2300).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    for by_the_mover in [true, false] {
+        let call = desk.phone.dial(DialOptions::new("bob")).await.expect("dial");
+        let at_bob = answered(&mut desk, &mut bob).await;
+        let moving = tokio::spawn({
+            let phone = desk.phone.clone();
+            async move { phone.move_call().await }
+        });
+        mobile.until("call:incoming").await;
+        if by_the_mover {
+            call.hangup().await.expect("hangup");
+            bob.until("call:disconnected").await;
+        } else {
+            at_bob.hangup().await.expect("hangup");
+        }
+        desk.until("call:disconnected").await;
+        mobile.until("call:canceled").await;
+        moving.await.expect("the task ran").expect_err("it ended with the call");
+        for phone in [&desk, &mobile, &bob] {
+            assert!(phone.phone.calls().await.expect("calls").is_empty());
+        }
+    }
     for party in [desk, mobile, bob] {
         party.leave().await;
     }
