@@ -9,6 +9,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use crate::codec::{self, CodecSettings, SAMPLE_RATE};
+use crate::dtmf::{MOST_TONES, Tone};
 use crate::engine::Engine;
 use crate::error::MediaError;
 use crate::shared::{LegEvent, Receiver, Route, Shared};
@@ -233,6 +234,27 @@ impl Leg {
     /// While muted, silence is sent; packets go on, and so does the source, unheard.
     pub fn set_muted(&self, muted: bool) {
         self.inner.shared.muted.store(muted, Ordering::Relaxed);
+    }
+
+    /// Appends keys and pauses to those that are still to be sent as telephone events (RFC 4733). Each key is told by
+    /// [`LegEvent::ToneBegan`] and [`LegEvent::ToneEnded`], a pause by the latter. While a tone is sent, audio is not; a muted
+    /// source does not matter. While the direction lets nothing be sent (a hold), tones wait; one that a hold cuts off counts
+    /// as sent. When the other side takes no telephone events, [`LegEvent::TonesRefused`] ends all that wait.
+    ///
+    /// # Errors
+    /// [`MediaError::Transport`] when more than [`MOST_TONES`] would wait: then none is appended. [`MediaError::Closed`].
+    pub fn send_tones(&self, tones: &[Tone]) -> Result<(), MediaError> {
+        self.open()?;
+        let shared = &self.inner.shared;
+        shared.order(|orders| {
+            let waiting = shared.tones.load(Ordering::Acquire);
+            if waiting + tones.len() > MOST_TONES {
+                return Err(MediaError::Transport("too many tones wait".into()));
+            }
+            shared.tones.fetch_add(tones.len(), Ordering::AcqRel);
+            orders.tones.extend_from_slice(tones);
+            Ok(())
+        })
     }
 
     /// Sends from another source, from its beginning; the old one is let go.

@@ -9,6 +9,7 @@
 
 pub mod analysis;
 pub mod codec;
+pub mod dtmf;
 pub mod engine;
 pub mod error;
 mod files;
@@ -23,6 +24,8 @@ pub mod source;
 pub mod threads;
 #[cfg(test)]
 mod tick_tests;
+#[cfg(test)]
+mod tone_tests;
 pub mod transport;
 mod wav;
 mod worker;

@@ -108,6 +108,7 @@ impl SampleRing {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct PacketHead {
     pub(crate) payload_type: u8,
+    pub(crate) marker: bool,
     pub(crate) sequence: u16,
     pub(crate) timestamp: u32,
     pub(crate) ssrc: u32,
@@ -146,7 +147,8 @@ impl PacketRing {
         }
         let mask = self.store.len() - 1;
         let put = |i: usize, word: u64| self.store[written.wrapping_add(i) & mask].store(word, Ordering::Relaxed);
-        put(0, payload.len() as u64 | u64::from(head.payload_type) << 16 | u64::from(head.sequence) << 32);
+        let marker = u64::from(head.marker) << 24;
+        put(0, payload.len() as u64 | u64::from(head.payload_type) << 16 | marker | u64::from(head.sequence) << 32);
         put(1, u64::from(head.timestamp) | u64::from(head.ssrc) << 32);
         put(2, head.arrival_us as u64);
         for (i, piece) in payload.chunks(8).enumerate() {
@@ -170,6 +172,7 @@ impl PacketRing {
         let length = (first as usize & 0xffff).min(MAX_PAYLOAD);
         let head = PacketHead {
             payload_type: (first >> 16) as u8,
+            marker: first >> 24 & 1 != 0,
             sequence: (first >> 32) as u16,
             timestamp: second as u32,
             ssrc: (second >> 32) as u32,
@@ -251,7 +254,14 @@ mod tests {
     #[test]
     fn packets_that_do_not_fit_are_refused() {
         let ring = PacketRing::new(64);
-        let head = PacketHead { payload_type: 111, sequence: 65_535, timestamp: 7, ssrc: u32::MAX, arrival_us: -5 };
+        let head = PacketHead {
+            payload_type: 127,
+            marker: true,
+            sequence: 65_535,
+            timestamp: 7,
+            ssrc: u32::MAX,
+            arrival_us: -5,
+        };
         assert!(!ring.push(&head, &[0; MAX_PAYLOAD + 1]));
         assert!(ring.push(&head, &[9; 333]));
         assert!(!ring.push(&head, &[9; 333]));

@@ -3,13 +3,14 @@
 //! Owns: [`Shared`]. Written and read on any thread; the media worker takes a lock only when a flag says that there is
 //! something new, which happens a few times in a call.
 
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
 use crate::codec::AudioEncoder;
+use crate::dtmf::Tone;
 use crate::ring::{PacketHead, PacketRing};
 use crate::source::Feed;
 use crate::transport::{AudioCodec, Medium, NegotiatedAudio, RemoteReport, RtpPacket, TransportEvents, TransportState};
@@ -32,6 +33,14 @@ pub enum LegEvent {
     Interrupted,
     /// Packets come again after [`LegEvent::Interrupted`].
     Recovered,
+    /// A key of [`Leg::send_tones`](crate::Leg::send_tones) begins to sound at the other side.
+    ToneBegan(char),
+    /// A key has been sent to its end, or a pause (a comma) is over.
+    ToneEnded(char),
+    /// The tones that were given and not sent will not be: the other side takes none.
+    TonesRefused,
+    /// The other side has pressed a key; told once for each.
+    ToneReceived(char),
     /// Final: the path is lost or was never found. The text is for a person.
     Failed(String),
 }
@@ -43,11 +52,13 @@ pub(crate) struct Route {
     pub(crate) encoder: Option<Box<dyn AudioEncoder>>,
 }
 
-/// What the handle wants the worker to change; a newer wish replaces an older one.
+/// What the handle wants the worker to change; a newer wish replaces an older one, except for tones.
 #[derive(Default)]
 pub(crate) struct Orders {
     pub(crate) route: Option<Route>,
     pub(crate) feed: Option<Feed>,
+    /// Tones to append; these do not replace each other.
+    pub(crate) tones: Vec<Tone>,
     /// What the worker has put away, to be freed by somebody with time.
     pub(crate) spent_feed: Option<Feed>,
     pub(crate) spent_encoder: Option<Box<dyn AudioEncoder>>,
@@ -85,6 +96,8 @@ pub(crate) struct Shared {
     pub(crate) inbox_dropped: AtomicU64,
     pub(crate) active: AtomicBool,
     pub(crate) muted: AtomicBool,
+    /// Tones given and not yet sent, pauses included.
+    pub(crate) tones: AtomicUsize,
     pub(crate) closing: AtomicBool,
     pub(crate) up: AtomicBool,
     pub(crate) failed: AtomicBool,
@@ -109,6 +122,7 @@ impl Shared {
             inbox_dropped: AtomicU64::new(0),
             active: AtomicBool::new(false),
             muted: AtomicBool::new(false),
+            tones: AtomicUsize::new(0),
             closing: AtomicBool::new(false),
             up: AtomicBool::new(false),
             failed: AtomicBool::new(false),
@@ -145,13 +159,14 @@ impl Shared {
     }
 
     /// Handle: changes the orders; what the worker had put away is freed here.
-    pub(crate) fn order(&self, change: impl FnOnce(&mut Orders)) {
+    pub(crate) fn order<T>(&self, change: impl FnOnce(&mut Orders) -> T) -> T {
         let mut orders = self.lock_orders();
         let spent = (orders.spent_feed.take(), orders.spent_encoder.take());
-        change(&mut orders);
+        let outcome = change(&mut orders);
         drop(orders);
         self.has_orders.store(true, Ordering::Release);
         drop(spent);
+        outcome
     }
 
     /// Worker: the orders, if there are new ones.
@@ -208,6 +223,7 @@ impl TransportEvents for Receiver {
             Medium::Audio => {
                 let head = PacketHead {
                     payload_type: packet.payload_type,
+                    marker: packet.marker,
                     sequence: packet.sequence,
                     timestamp: packet.timestamp,
                     ssrc: packet.ssrc,

@@ -12,6 +12,7 @@ use bytes::Bytes;
 
 use crate::analysis::tone_level;
 use crate::codec::{CodecSettings, FRAME_SAMPLES, encoder};
+use crate::dtmf::Tone;
 use crate::engine::Report;
 use crate::pcm::{PcmReader, pcm_sink, pcm_source};
 use crate::ring::PacketHead;
@@ -64,27 +65,29 @@ impl PacketOut for Out {
     }
 }
 
-struct Bench {
+/// A leg's worker half and what it is connected with.
+pub(crate) struct Bench {
     work: LegWork,
-    shared: Arc<Shared>,
+    pub(crate) shared: Arc<Shared>,
     wire: Arc<Wire>,
     reports: Receiver<Report>,
     now: Instant,
 }
 
-fn agreed(codec: AudioCodec, direction: Direction) -> NegotiatedAudio {
+pub(crate) fn agreed(codec: AudioCodec, direction: Direction) -> NegotiatedAudio {
     let payload_type = match codec {
         AudioCodec::Opus => 111,
         AudioCodec::Pcmu => 0,
         AudioCodec::Pcma => 8,
     };
     let telephone_event = Some((101, codec.clock_rate()));
+    let telephone_events = [Some(101), None];
     let payload_types = PayloadTypes::new([(111, AudioCodec::Opus), (0, AudioCodec::Pcmu), (8, AudioCodec::Pcma)]);
-    NegotiatedAudio { codec, payload_type, telephone_event, direction, payload_types }
+    NegotiatedAudio { codec, payload_type, telephone_event, telephone_events, direction, payload_types }
 }
 
 impl Bench {
-    fn new(source: &AudioSource, sink: &AudioSink, codec: AudioCodec) -> Bench {
+    pub(crate) fn new(source: &AudioSource, sink: &AudioSink, codec: AudioCodec) -> Bench {
         let shared = Arc::new(Shared::new());
         let wire = Arc::new(Wire { sent: Mutex::new(Vec::with_capacity(100)) });
         let (sender, reports) = sync_channel(100);
@@ -107,24 +110,37 @@ impl Bench {
         bench
     }
 
-    fn route(&self, codec: AudioCodec, direction: Direction, fresh: bool) {
+    pub(crate) fn route(&self, codec: AudioCodec, direction: Direction, fresh: bool) {
         let encoder = fresh.then(|| encoder(codec, &CodecSettings::default()).unwrap());
         self.shared.order(|orders| orders.route = Some(Route { audio: agreed(codec, direction), encoder }));
     }
 
-    fn tick(&mut self) {
+    /// As [`crate::Leg::send_tones`].
+    pub(crate) fn press(&self, keys: &str) {
+        let gap = Duration::from_millis(70);
+        let tones: Vec<Tone> = keys.chars().map(|key| Tone::new(key, gap).unwrap()).collect();
+        self.shared.tones.fetch_add(tones.len(), Ordering::AcqRel);
+        self.shared.order(|orders| orders.tones.extend_from_slice(&tones));
+    }
+
+    pub(crate) fn sent(&self) -> Vec<RtpPacket> {
+        std::mem::take(&mut *self.wire.sent.lock().unwrap())
+    }
+
+    pub(crate) fn tick(&mut self) {
         self.now += Duration::from_millis(10);
         assert!(self.work.tick(self.now));
         self.work.post();
     }
 
     /// Gives back what was sent to the leg itself, changed as told; drops it when the change says so.
-    fn reflect(&mut self, change: impl Fn(&mut RtpPacket) -> bool) {
+    pub(crate) fn reflect(&mut self, change: impl Fn(&mut RtpPacket) -> bool) {
         let mut sent = self.wire.sent.lock().unwrap();
         for packet in sent.iter_mut() {
             if change(packet) {
                 let head = PacketHead {
                     payload_type: packet.payload_type,
+                    marker: packet.marker,
                     sequence: packet.sequence,
                     timestamp: packet.timestamp,
                     ssrc: packet.ssrc,
@@ -136,7 +152,7 @@ impl Bench {
         sent.clear();
     }
 
-    fn events(&self) -> Vec<LegEvent> {
+    pub(crate) fn events(&self) -> Vec<LegEvent> {
         self.reports
             .try_iter()
             .filter_map(|report| match report {
@@ -193,6 +209,9 @@ fn a_tick_neither_allocates_nor_frees() {
             if tick == 300 {
                 bench.shared.remote_loss.store(10, Ordering::Relaxed);
             }
+            if tick % 200 == 50 {
+                bench.press("1,A");
+            }
             let before = allocator_calls();
             bench.tick();
             let used = allocator_calls() - before;
@@ -208,6 +227,7 @@ fn a_tick_neither_allocates_nor_frees() {
         assert_eq!(during, 0, "calls of the allocator in 1000 ticks; first at {:?}", calls.iter().position(|c| *c > 0));
         let stats = &bench.shared.figures;
         assert!(stats.packets_sent.load(Ordering::Relaxed) > 540);
+        assert!(stats.telephone_events.load(Ordering::Relaxed) > 50, "keys were sent and heard");
         assert!(stats.samples_concealed.load(Ordering::Relaxed) > 0, "loss was concealed");
     }
     drop(recorder);
@@ -296,6 +316,8 @@ fn the_decoder_follows_the_payload_type_and_telephone_events_are_kept_out() {
     bench.tick();
     assert_eq!(bench.shared.figures.telephone_events.load(Ordering::Relaxed), 50);
     assert_eq!(bench.shared.figures.packets_unknown.load(Ordering::Relaxed), 50);
+    let keys = |event: &LegEvent| matches!(event, LegEvent::ToneReceived(_));
+    assert_eq!(bench.events().into_iter().filter(keys).collect::<Vec<_>>(), [LegEvent::ToneReceived('5')]);
     read(&reader);
     // The other side changes to G.711 by itself.
     let mut tone = encoder(AudioCodec::Pcma, &CodecSettings::default()).unwrap();
@@ -308,6 +330,7 @@ fn the_decoder_follows_the_payload_type_and_telephone_events_are_kept_out() {
         let bytes = tone.encode(&pcm, &mut payload).unwrap();
         let head = PacketHead {
             payload_type: 8,
+            marker: packet == 0,
             sequence: 1_000 + packet,
             timestamp: u32::from(packet) * 160,
             ssrc: 7,

@@ -13,9 +13,10 @@ use std::time::Instant;
 use bytes::{Bytes, BytesMut};
 
 use crate::codec::{AudioEncoder, FRAME_SAMPLES, MAX_ENCODED_BYTES, TICK_SAMPLES};
+use crate::dtmf::{SendStep, ToneReceiver, ToneSender};
 use crate::engine::Report;
 use crate::jitter::{Arriving, JitterBuffer};
-use crate::ring::MAX_PAYLOAD;
+use crate::ring::{MAX_PAYLOAD, PacketHead};
 use crate::shared::{LegEvent, Shared};
 use crate::sink::Drain;
 use crate::source::Feed;
@@ -25,8 +26,10 @@ use crate::transport::{AudioCodec, Medium, NegotiatedAudio, RtpPacket, Transport
 const PAYLOADS: usize = 8;
 /// Room of each; a longer frame gets memory of its own.
 const PAYLOAD_ROOM: usize = 512;
-/// Events that may wait for the reporting thread. A leg has five kinds; more only wait if that thread is stuck.
-const EVENTS: usize = 16;
+/// Events that may wait for the reporting thread. Many only wait if that thread is stuck; then no tone begins and none is
+/// heard, so that there is room for the five kinds that cannot be put off.
+const EVENTS: usize = 64;
+const RESERVED: usize = 16;
 /// The payload types that mean the same in every session (RFC 3551 section 6).
 const PCMU: u8 = 0;
 const PCMA: u8 = 8;
@@ -97,6 +100,8 @@ pub(crate) struct LegWork {
     encoded: [u8; MAX_ENCODED_BYTES],
     payload: [u8; MAX_PAYLOAD],
     payloads: Payloads,
+    tones: ToneSender,
+    keys: ToneReceiver,
     waiting: Vec<LegEvent>,
     announced_up: bool,
     announced_failure: bool,
@@ -137,6 +142,8 @@ impl LegWork {
             encoded: [0; MAX_ENCODED_BYTES],
             payload: [0; MAX_PAYLOAD],
             payloads: Payloads::new(),
+            tones: ToneSender::new(),
+            keys: ToneReceiver::default(),
             waiting: Vec::with_capacity(EVENTS),
             announced_up: false,
             announced_failure: false,
@@ -208,7 +215,21 @@ impl LegWork {
                 self.last_packet_us = i64::MIN;
             }
             shared.set_codec(route.audio.codec);
-            self.route = Some(route.audio);
+            let old = self.route.replace(route.audio);
+            // A tone that cannot go on with the same numbers and clock ends here.
+            let same = |old: NegotiatedAudio| {
+                (old.codec, old.telephone_event) == (route.audio.codec, route.audio.telephone_event)
+                    && old.direction.sends() == route.audio.direction.sends()
+            };
+            if !old.is_some_and(same)
+                && let Some(key) = self.tones.cut()
+            {
+                shared.tones.fetch_sub(1, Ordering::AcqRel);
+                self.waiting.push(LegEvent::ToneEnded(key));
+            }
+        }
+        for tone in orders.tones.drain(..) {
+            self.tones.push(tone);
         }
         if let Some(feed) = orders.feed.take() {
             let old = std::mem::replace(&mut self.parts.feed, feed);
@@ -238,6 +259,12 @@ impl LegWork {
                 continue;
             }
             self.last_packet_us = now_us;
+            if self.is_event(head.payload_type) {
+                self.telephone_events += 1;
+                self.jitter.pass(head.ssrc, head.sequence);
+                self.hear_key(head, length);
+                continue;
+            }
             let Some(codec) = self.codec_of(head.payload_type) else { continue };
             let packet = Arriving {
                 codec,
@@ -263,14 +290,23 @@ impl LegWork {
         }
     }
 
+    /// Whether a payload type is that of telephone events.
+    fn is_event(&self, payload_type: u8) -> bool {
+        self.route.is_some_and(|route| route.telephone_events.contains(&Some(payload_type)))
+    }
+
+    /// Takes a packet of telephone events. Without room to tell of it, another one of the same event may come in time.
+    fn hear_key(&mut self, head: PacketHead, length: usize) {
+        if self.waiting.len() < EVENTS - RESERVED
+            && let Some(key) = self.keys.receive(head.ssrc, head.marker, head.timestamp, &self.payload[..length])
+        {
+            self.waiting.push(LegEvent::ToneReceived(key));
+        }
+    }
+
     /// What a payload type means; none for what does not go to a decoder.
     fn codec_of(&mut self, payload_type: u8) -> Option<AudioCodec> {
-        let route = self.route;
-        if route.is_some_and(|route| route.telephone_event.is_some_and(|(number, _)| number == payload_type)) {
-            self.telephone_events += 1;
-            return None;
-        }
-        let agreed = route.and_then(|route| route.payload_types.codec(payload_type));
+        let agreed = self.route.and_then(|route| route.payload_types.codec(payload_type));
         // Packets that overtake the answer, and senders that use the fixed types unasked.
         let codec = agreed.or(match payload_type {
             PCMU => Some(AudioCodec::Pcmu),
@@ -324,14 +360,19 @@ impl LegWork {
     }
 
     fn send_frame(&mut self) {
-        let shared = &self.parts.shared;
-        let (Some(route), Some(encoder)) = (self.route, self.encoder.as_mut()) else { return };
+        let Some(route) = self.route else { return };
         let timestamp = self.timestamp;
         self.timestamp = timestamp.wrapping_add(route.codec.clock_rate() / 50);
-        if !route.direction.sends() || !shared.up.load(Ordering::Acquire) {
+        if !route.direction.sends() || !self.parts.shared.up.load(Ordering::Acquire) {
             self.spurt = true;
             return;
         }
+        if !self.tones.is_idle() && self.send_tone(&route, timestamp) {
+            self.spurt = true;
+            return;
+        }
+        let shared = &self.parts.shared;
+        let Some(encoder) = self.encoder.as_mut() else { return };
         let loss = shared.remote_loss.load(Ordering::Relaxed);
         if loss != self.loss {
             self.loss = loss;
@@ -352,6 +393,37 @@ impl LegWork {
         };
         self.sequence = self.sequence.wrapping_add(1);
         self.ready = Some(packet);
+    }
+
+    /// What this frame has of the tones that are to be sent; true when it goes out in place of audio.
+    fn send_tone(&mut self, route: &NegotiatedAudio, timestamp: u32) -> bool {
+        let room = self.waiting.len() < EVENTS - RESERVED;
+        let Some((payload_type, clock)) = route.telephone_event else {
+            let owed = self.tones.owed();
+            if room {
+                self.tones.clear();
+                self.parts.shared.tones.fetch_sub(owed, Ordering::AcqRel);
+                self.waiting.extend((owed > 0).then_some(LegEvent::TonesRefused));
+            }
+            return false;
+        };
+        let SendStep { packet, began, ended } = self.tones.frame(timestamp, clock, room);
+        self.waiting.extend(began.map(LegEvent::ToneBegan));
+        if let Some(key) = ended {
+            self.parts.shared.tones.fetch_sub(1, Ordering::AcqRel);
+            self.waiting.push(LegEvent::ToneEnded(key));
+        }
+        let Some(packet) = packet else { return false };
+        self.ready = Some(RtpPacket {
+            payload_type,
+            marker: packet.marker,
+            sequence: self.sequence,
+            timestamp: packet.timestamp,
+            ssrc: self.parts.ssrc,
+            payload: self.payloads.take(&packet.payload),
+        });
+        self.sequence = self.sequence.wrapping_add(1);
+        true
     }
 
     /// Hands over what the last tick has encoded.

@@ -114,6 +114,23 @@ struct Stream {
     last_lag: i64,
 }
 
+impl Stream {
+    /// Notes that a packet came: its number extended beyond 16 bits, and how far it is from the newest; none for a duplicate.
+    fn see(&mut self, sequence: u16) -> Option<(i64, i64)> {
+        let step = i64::from(sequence.wrapping_sub(self.sequence as u16) as i16);
+        let bit = u32::try_from(-step.min(0)).ok().and_then(|back| 1u64.checked_shl(back)).unwrap_or(0);
+        if step <= 0 && self.seen & bit != 0 {
+            return None;
+        }
+        self.seen = if step > 0 {
+            u32::try_from(step).ok().and_then(|by| self.seen.checked_shl(by)).unwrap_or(0) | 1
+        } else {
+            self.seen | bit
+        };
+        Some((self.sequence + step, step))
+    }
+}
+
 /// The buffer of one leg, with its decoders.
 pub struct JitterBuffer {
     store: Store,
@@ -134,6 +151,8 @@ pub struct JitterBuffer {
     last_samples: i64,
     last_codec: AudioCodec,
     last_sequence: i64,
+    /// The newest sequence number that something else than audio has used, and how many have.
+    passed: (i64, u64),
     /// Whether it announced a pause.
     pausing: bool,
     /// Frames since the last stretch.
@@ -169,6 +188,7 @@ impl JitterBuffer {
             last_samples: FRAME_SAMPLES as i64,
             last_codec: AudioCodec::Opus,
             last_sequence: 0,
+            passed: (i64::MIN, 0),
             pausing: false,
             rested: 0,
             decoded: Box::new([0; DECODED]),
@@ -185,7 +205,7 @@ impl JitterBuffer {
     pub fn stats(&self) -> JitterStats {
         let current = self.stream.as_ref().map_or(0, |s| (s.sequence - s.first_sequence + 1) as u64);
         JitterStats {
-            expected: self.expected_before + current,
+            expected: (self.expected_before + current).saturating_sub(self.passed.1),
             target_us: u32::try_from(self.target.hold_us()).unwrap_or(0),
             ..self.stats
         }
@@ -248,6 +268,7 @@ impl JitterBuffer {
             }
             // Nothing that was learnt about its time holds, what was learnt about the path does.
             self.begin_anew();
+            self.passed.0 = i64::MIN;
             self.target.lose_time();
         }
         let Some(stream) = &mut self.stream else {
@@ -264,22 +285,25 @@ impl JitterBuffer {
             self.stats.received += 1;
             return Some((sequence, timestamp, false));
         };
-        let step = i64::from(packet.sequence.wrapping_sub(stream.sequence as u16) as i16);
-        let sequence = stream.sequence + step;
         let timestamp = stream.timestamp + i64::from(packet.timestamp.wrapping_sub(stream.timestamp as u32) as i32);
-        let bit = u32::try_from(-step.min(0)).ok().and_then(|back| 1u64.checked_shl(back)).unwrap_or(0);
-        if step <= 0 && stream.seen & bit != 0 {
+        let Some((sequence, step)) = stream.see(packet.sequence) else {
             self.stats.duplicates += 1;
             return None;
-        }
-        stream.seen = if step > 0 {
-            u32::try_from(step).ok().and_then(|by| stream.seen.checked_shl(by)).unwrap_or(0) | 1
-        } else {
-            stream.seen | bit
         };
         stream.first_sequence = stream.first_sequence.min(sequence);
         self.stats.received += 1;
         Some((sequence, timestamp, step == 1))
+    }
+
+    /// Tells of a packet of this stream that is not audio (a telephone event): its number is not that of a lost one.
+    pub fn pass(&mut self, ssrc: u32, sequence: u16) {
+        let Some(stream) = self.stream.as_mut().filter(|stream| stream.ssrc == ssrc) else { return };
+        let Some((sequence, step)) = stream.see(sequence) else { return };
+        if sequence < stream.first_sequence {
+            return;
+        }
+        stream.sequence += step.max(0);
+        self.passed = (self.passed.0.max(sequence), self.passed.1 + 1);
     }
 
     /// Moves the stream's newest values on and measures the jitter; whether the packet is newer than all before.
@@ -430,7 +454,7 @@ impl JitterBuffer {
     fn bridge(&mut self, entry: Entry, next: i64) {
         let step = CONCEAL_STEP as i64;
         let gap = entry.time - next;
-        let lost = entry.sequence > self.last_sequence + 1;
+        let lost = entry.sequence > self.last_sequence + 1 && entry.sequence != self.passed.0 + 1;
         self.target.note_loss(lost);
         let usual = self.last_samples.clamp(TICK_SAMPLES as i64, FRAME_SAMPLES as i64);
         let length = self.store.copy_front(&mut self.payload);

@@ -144,6 +144,9 @@ pub(super) fn agreed(answer: &[Payload], direction: Direction) -> Option<Negotia
         codec,
         payload_type,
         telephone_event: events,
+        telephone_events: [48_000, 8_000].map(|clock| {
+            answer.iter().find(|payload| payload.encoding == Encoding::Events(clock)).map(|payload| payload.number)
+        }),
         direction,
         payload_types: PayloadTypes::new(answer.iter().filter_map(speech)),
     })

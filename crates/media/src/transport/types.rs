@@ -316,6 +316,8 @@ pub struct NegotiatedAudio {
     /// Payload type and clock rate of telephone events (RFC 4733), if both sides have them. The clock rate is that of
     /// the codec if the other side offers it so.
     pub telephone_event: Option<(u8, u32)>,
+    /// Every payload type that the other side may send telephone events with; there are two clock rates.
+    pub telephone_events: [Option<u8>; 2],
     /// Who sends and receives now, seen from our side.
     pub direction: Direction,
     /// Every payload type that the other side may send speech with, and its codec.
