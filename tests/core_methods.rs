@@ -25,6 +25,7 @@ fn rows() -> Vec<(&'static str, &'static str, Value)> {
         ("resume", "resume", json!({})),
         ("mute", "mute", json!({})),
         ("unmute", "unmute", json!({})),
+        ("sendDTMFTone", "sendDTMFTone", json!({"input": "1"})),
         ("move", "move", json!({})),
         ("switchCall", "switchCall", json!({})),
         ("transfer", "transfer", json!({})),

@@ -49,6 +49,7 @@ const REPLAYED: &[Replay] = &[
     all("connection-refused", &[]),
     video("downgrade-accept", &[]),
     video("downgrade-reject", &[]),
+    all("dtmf", &[difference::each_tone_has_its_own_events]),
     all("empty-json-error", &[difference::unreadable_error_is_1000]),
     all("gateway-unreachable-502", &[difference::unreachable_once_per_series]),
     all("gateway-unreachable-503", &[difference::unreachable_once_per_series]),
@@ -105,7 +106,6 @@ const NOT_REPLAYED: &[(&str, &str)] = &[
     ("conference-hold", "conferences are not there yet"),
     ("conference-leave", "conferences are not there yet"),
     ("conference-reject", "conferences are not there yet"),
-    ("dtmf", "DTMF is not there yet"),
     ("login-account-ws", "WebSocket channel; login-account is the same over long polling"),
     ("logout-in-call-ws", "WebSocket channel; logout-in-call is the same over long polling"),
     ("offline-online-ws", "WebSocket channel; offline-online is the same over long polling"),
@@ -314,6 +314,10 @@ impl Party {
         match name {
             "connectivity:off" => self.driver.input(Input::Connectivity { online: false }),
             "connectivity:on" => self.driver.input(Input::Connectivity { online: true }),
+            // The original tells of the first tone of a row only: the media side plays all that it was given.
+            "dtmf:tone-sent" => {
+                self.driver.play_tone();
+            }
             "media:established" => {
                 let item = self.driver.last_item();
                 self.driver.media(item, MediaReport::FirstAudio);

@@ -6,6 +6,7 @@
 use super::errors::bounded;
 use super::io::{ErrorObject, Handle, ItemRef};
 use super::modification::{Change, Transfer};
+use super::tones::Row;
 use ewebrtc_wire::{DeleteReason, EventObject, Kind, MediaType, Sdp, reason};
 use serde_json::Value;
 use std::collections::VecDeque;
@@ -225,6 +226,10 @@ pub(super) struct Call {
     pub(super) established: bool,
     /// `media:interrupted` was published and not yet followed by `media:recovered`.
     pub(super) interrupted: bool,
+    /// The tones that have not been sent, by command, the oldest first.
+    pub(super) tones: VecDeque<Row>,
+    /// Keys that the other side pressed before the call was established here.
+    pub(super) early_keys: String,
     /// `localMedia` and `remoteMedia` of this call.
     pub(super) local_media: String,
     pub(super) remote_media: String,
@@ -275,6 +280,8 @@ impl Call {
             first_audio: false,
             established: false,
             interrupted: false,
+            tones: VecDeque::new(),
+            early_keys: String::new(),
             local_media: String::new(),
             remote_media: String::new(),
             deferred: VecDeque::new(),

@@ -1,13 +1,14 @@
 //! The checks of every Phone method in their order, each with the code of its refusal (`validation` in `methods.json`,
 //! phone-behaviour.md sections 19 and 20).
 //!
-//! Owns: the lists of checks. Lives on: the phone's actor. Must not import: anything but `facts`, `methods`,
+//! Owns: the lists of checks. Lives on: the phone's actor. Must not import: anything but `facts`, `methods`, `tones`,
 //! `media_target` and the wire crate. A check looks and decides; it changes nothing.
 
 use super::call::{CallMedia, CallState};
 use super::facts::{Facts, ItemFacts, Pending};
 use super::media_target::{LocalMedia, RemoteMedia, names_video};
 use super::methods::{Check, Text, Verdict, text};
+use super::tones::{CHARACTERS, MOST_TONES, NO_TELEPHONE_EVENTS};
 use ewebrtc_wire::{AddressError, called_party};
 use serde_json::Value;
 
@@ -252,6 +253,51 @@ pub(super) const MUTE: &[Check] = &[Check { code: "2701", test: no_session }, Ch
 
 pub(super) const UNMUTE: &[Check] =
     &[Check { code: "2801", test: no_session }, Check { code: "2802", test: no_subject }];
+
+pub(super) const SEND_TONE: &[Check] = &[
+    Check { code: "0002", test: offline },
+    Check { code: "4711", test: no_options },
+    Check {
+        code: "4712",
+        test: |_, options| match text(options, "input") {
+            Text::Is(input) => match input.chars().find(|c| !CHARACTERS.contains(*c)) {
+                Some(odd) => Verdict::Because(format!("{odd:?} is no key")),
+                None => Verdict::Passed,
+            },
+            Text::Absent | Text::Odd => Verdict::Failed,
+        },
+    },
+    Check { code: "4721", test: no_session },
+    Check { code: "4731", test: no_subject },
+    Check {
+        code: "4741",
+        // A change that the other side has asked for, or that has only begun, does not matter (section 19).
+        test: |facts, _| match facts.item {
+            Some(item) if item.state != CallState::Connected => {
+                Verdict::Because(format!("the state is {}", item.state.as_str()))
+            }
+            Some(_) | None => Verdict::Passed,
+        },
+    },
+    Check {
+        code: "0000",
+        test: |facts, _| match facts.item {
+            Some(item) if !item.takes_tones => Verdict::Because(NO_TELEPHONE_EVENTS.into()),
+            Some(_) | None => Verdict::Passed,
+        },
+    },
+    Check {
+        code: "4700",
+        test: |facts, options| {
+            let more = options.get("input").and_then(Value::as_str).map_or(0, |input| input.chars().count());
+            if facts.item.is_some_and(|item| item.tones + more > MOST_TONES) {
+                Verdict::Because(format!("more than {MOST_TONES} tones would wait"))
+            } else {
+                Verdict::Passed
+            }
+        },
+    },
+];
 
 pub(super) const HOLD: &[Check] = &[
     Check { code: "0002", test: offline },

@@ -11,6 +11,7 @@ use super::io::{ErrorObject, Handle, HttpResponse, MediaOrder};
 use super::phone::{Life, PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
 use super::session::SessionPhase;
+use super::tones::Row;
 use ewebrtc_wire::DeleteReason;
 
 impl PhoneCore {
@@ -130,6 +131,10 @@ impl PhoneCore {
             }
         }
         t.event(event);
+        for row in std::mem::take(&mut call.tones) {
+            let unsent = error.cloned().unwrap_or_else(|| Row::unsent(&format!("the call was {}", end.as_str())));
+            t.event(events::finished(row.tag, Some(call.item()), Some(&unsent)));
+        }
         for waiting in std::mem::take(&mut call.waiting) {
             let unmet = || {
                 let text = message.clone().unwrap_or_else(|| format!("the call was {}", end.as_str()));

@@ -6,10 +6,11 @@
 use super::call::{Call, CallMedia, Flow};
 use super::io::{ErrorObject, Event, ItemRef};
 use serde_json::{Map, Value, json};
+use std::time::Duration;
 
 /// An event about no item.
 pub(super) fn plain(name: &'static str, tag: Option<String>) -> Event {
-    Event { name, item: None, tag, data: Map::new() }
+    Event { name, item: None, tag, data: Map::new(), age: Duration::ZERO }
 }
 
 /// An event about the session: `sessionId` where there is one.
@@ -31,7 +32,7 @@ fn fields(error: &ErrorObject) -> Map<String, Value> {
 
 /// The event `error`.
 pub(super) fn error(error: &ErrorObject, item: Option<ItemRef>, tag: Option<String>) -> Event {
-    Event { name: "error", item, tag, data: fields(error) }
+    Event { name: "error", item, tag, data: fields(error), age: Duration::ZERO }
 }
 
 /// Our event `command:finished`.
@@ -40,7 +41,7 @@ pub(super) fn finished(tag: Option<String>, item: Option<ItemRef>, error: Option
     if let Some(error) = error {
         data.insert("error".into(), Value::Object(fields(error)));
     }
-    Event { name: "command:finished", item, tag, data }
+    Event { name: "command:finished", item, tag, data, age: Duration::ZERO }
 }
 
 /// The properties that every event about a call carries: index, callType, mediaType, codec, from, to, downgrade, and while
@@ -74,7 +75,18 @@ fn call_data(call: &Call, own: Option<&str>) -> Map<String, Value> {
 
 /// An event about a call with the full payload.
 pub(super) fn call(name: &'static str, call: &Call, own: Option<&str>) -> Event {
-    Event { name, item: Some(call.item()), tag: call.cause.clone(), data: call_data(call, own) }
+    Event { name, item: Some(call.item()), tag: call.cause.clone(), data: call_data(call, own), age: Duration::ZERO }
+}
+
+/// `dtmf:tone-sending`, `dtmf:tone-sent` and our `dtmf:received`: the call and the key. Both parties are mandatory here; an
+/// unknown one is empty (P-2).
+pub(super) fn tone(name: &'static str, item: &Call, own: Option<&str>, key: char, tag: Option<String>) -> Event {
+    let mut event = Event { tag, ..call(name, item, own) };
+    for party in ["from", "to"] {
+        event.data.entry(party).or_insert_with(|| "".into());
+    }
+    event.data.insert("tone".into(), key.to_string().into());
+    event
 }
 
 /// `call:state-changed`.
@@ -107,7 +119,13 @@ pub(super) fn switched(from: (&str, u64), to: (&str, u64), tag: Option<String>) 
 
 /// `dialing`: index, to, mediaType.
 pub(super) fn dialing(item: &Call) -> Event {
-    let mut event = Event { name: "dialing", item: Some(item.item()), tag: item.cause.clone(), data: Map::new() };
+    let mut event = Event {
+        name: "dialing",
+        item: Some(item.item()),
+        tag: item.cause.clone(),
+        data: Map::new(),
+        age: Duration::ZERO,
+    };
     event.data.insert("index".into(), item.index.into());
     event.data.insert("to".into(), item.peer.as_str().into());
     event.data.insert("mediaType".into(), item.media.as_str().into());
@@ -116,7 +134,8 @@ pub(super) fn dialing(item: &Call) -> Event {
 
 /// `call:incoming` and `answering`: index, from, mediaType, codec.
 pub(super) fn invitation(name: &'static str, item: &Call) -> Event {
-    let mut event = Event { name, item: Some(item.item()), tag: item.cause.clone(), data: Map::new() };
+    let mut event =
+        Event { name, item: Some(item.item()), tag: item.cause.clone(), data: Map::new(), age: Duration::ZERO };
     event.data.insert("index".into(), item.index.into());
     event.data.insert("from".into(), item.peer.as_str().into());
     event.data.insert("mediaType".into(), item.media.as_str().into());

@@ -39,6 +39,10 @@ pub(super) struct ItemFacts {
     pub(super) transferring: bool,
     /// Its end is asked for.
     pub(super) ending: bool,
+    /// The other side takes telephone events.
+    pub(super) takes_tones: bool,
+    /// Tones that have not been sent.
+    pub(super) tones: usize,
 }
 
 impl ItemFacts {
@@ -51,6 +55,8 @@ impl ItemFacts {
             asking: call.change.as_ref().is_some_and(Change::is_asking),
             transferring: call.transfer.is_some(),
             ending: call.is_ending(),
+            takes_tones: call.takes_tones(),
+            tones: call.tones_left(),
         }
     }
 }
@@ -68,6 +74,8 @@ pub(super) struct Facts<'a> {
     pub(super) pending: Pending,
     /// There is an item for the method to act on.
     pub(super) subject: bool,
+    /// That item: the one the method was called on, else the foreground.
+    pub(super) item: Option<ItemFacts>,
     pub(super) foreground: Option<ItemFacts>,
     pub(super) background: Option<ItemFacts>,
     /// As many associations of an e911 id are under way as may be.
@@ -100,6 +108,7 @@ impl PhoneCore {
             | Method::RejectModification
             | Method::Mute
             | Method::Unmute
+            | Method::SendDtmfTone
             | Method::GetCalls
             | Method::GetMediaType
             | Method::IsCallInProgress
@@ -128,6 +137,7 @@ impl PhoneCore {
                 ) => Pending::Answering,
             }),
             subject: target.map_or(foreground.is_some(), |handle| self.is_subject(method, handle)),
+            item: target.map_or(foreground, |handle| self.slots.get(handle)).map(ItemFacts::of),
             foreground: foreground.map(ItemFacts::of),
             background: self.slots.background().map(ItemFacts::of),
             associating: self.requests.count(|p| matches!(p, Purpose::AssociateE911 { .. })) >= MAX_ASSOCIATIONS,
@@ -139,7 +149,7 @@ impl PhoneCore {
     /// May this method be called on this item? Hangup on any, mute on an established one, changes in the foreground only.
     fn is_subject(&self, method: Method, handle: Handle) -> bool {
         match method {
-            Method::Mute | Method::Unmute => self.slots.place(handle) != Place::Pending,
+            Method::Mute | Method::Unmute | Method::SendDtmfTone => self.slots.place(handle) != Place::Pending,
             Method::Hold
             | Method::Resume
             | Method::Move

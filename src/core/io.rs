@@ -208,6 +208,26 @@ pub enum MediaReport {
     Interrupted,
     /// Packets come again after [`MediaReport::Interrupted`].
     Recovered,
+    /// A key of the oldest [`MediaOrder::Tones`] begins to sound.
+    ToneBegan {
+        /// The key.
+        key: char,
+    },
+    /// It has been sent to its end, or was cut off by a change; or a pause, a comma, is over.
+    ToneEnded {
+        /// The key or the comma.
+        key: char,
+    },
+    /// No tone that was ordered and has not ended will be sent.
+    TonesRefused {
+        /// Detail for `AdditionalInformation`.
+        text: String,
+    },
+    /// The other side has pressed a key; once for each.
+    KeyHeard {
+        /// The key.
+        key: char,
+    },
     /// The transport is lost for good.
     Lost {
         /// Detail.
@@ -284,6 +304,14 @@ pub enum MediaOrder {
     Activate,
     /// Send silence instead of the source, or the source again.
     Mute(bool),
+    /// Append these keys and pauses to what is still to be sent as telephone events. Each is reported; while nothing may be
+    /// sent (a hold), they wait.
+    Tones {
+        /// `0-9`, `A-D`, `*`, `#`, and `,` for a pause.
+        keys: String,
+        /// The pause between two keys.
+        gap: Duration,
+    },
     /// End the leg.
     Close,
 }
@@ -327,6 +355,8 @@ pub struct Event {
     pub tag: Option<String>,
     /// Properties, spelled as documented.
     pub data: Map<String, Value>,
+    /// How long before its publication the thing happened that `timestamp` is to be that of.
+    pub age: Duration,
 }
 
 /// Kind and handle of the item an event is about; becomes the member `call` or `conference`.

@@ -37,6 +37,10 @@ impl PhoneCore {
             MediaReport::Lost { text } => self.on_lost(t, handle, &text),
             MediaReport::Interrupted => self.on_interruption(t, handle, true),
             MediaReport::Recovered => self.on_interruption(t, handle, false),
+            MediaReport::ToneBegan { key } => self.on_tone_began(t, handle, key),
+            MediaReport::ToneEnded { key } => self.on_tone_ended(t, handle, key),
+            MediaReport::TonesRefused { text } => self.on_tones_refused(t, handle, &text),
+            MediaReport::KeyHeard { key } => self.on_key(t, handle, key),
         }
     }
 

@@ -30,6 +30,7 @@ pub(super) enum Method {
     RejectModification,
     Mute,
     Unmute,
+    SendDtmfTone,
     GetCalls,
     GetMediaType,
     IsCallInProgress,
@@ -63,7 +64,7 @@ impl Method {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(method, _)| *method)
     }
 
-    pub(super) const ALL: [(Method, &'static str); 24] = [
+    pub(super) const ALL: [(Method, &'static str); 25] = [
         (Method::Login, "login"),
         (Method::Logout, "logout"),
         (Method::AssociateE911Id, "associateE911Id"),
@@ -84,6 +85,7 @@ impl Method {
         (Method::RejectModification, "rejectModification"),
         (Method::Mute, "mute"),
         (Method::Unmute, "unmute"),
+        (Method::SendDtmfTone, "sendDTMFTone"),
         (Method::GetCalls, "getCalls"),
         (Method::GetMediaType, "getMediaType"),
         (Method::IsCallInProgress, "isCallInProgress"),
@@ -113,6 +115,7 @@ impl Method {
             Method::RejectModification => checks::REJECT_MODIFICATION,
             Method::Mute => checks::MUTE,
             Method::Unmute => checks::UNMUTE,
+            Method::SendDtmfTone => checks::SEND_TONE,
             Method::GetCalls | Method::GetMediaType | Method::IsCallInProgress | Method::GetVersion => &[],
         }
     }

@@ -27,6 +27,7 @@ mod second;
 mod session;
 mod signals;
 mod slots;
+mod tones;
 mod transfer;
 
 pub use io::{

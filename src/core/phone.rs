@@ -218,6 +218,7 @@ impl PhoneCore {
             Method::Transfer => self.transfer(t, tag),
             Method::Mute => self.set_muted(t, subject, true, tag),
             Method::Unmute => self.set_muted(t, subject, false, tag),
+            Method::SendDtmfTone => self.send_tones(t, subject, tag, &options),
             Method::GetCalls => return self.getter(t, tag, self.calls()),
             Method::GetMediaType => {
                 let media = subject.and_then(|handle| self.slots.get(handle)).map(|call| call.media.as_str());

@@ -255,6 +255,7 @@ impl PhoneCore {
         self.slots.promote(handle);
         let tag = self.slots.get(handle).and_then(|call| call.cause.clone());
         self.reached(t, handle, "call:connected", Until::Connected);
+        self.release_early_keys(t, handle);
         self.second_connected(t, first, handle, tag);
         if self.slots.get(handle).is_some_and(|call| call.first_audio) {
             self.establish_media(t, handle);

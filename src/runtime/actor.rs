@@ -15,7 +15,7 @@ use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
-use std::time::{Instant, SystemTime};
+use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{mpsc, oneshot};
 use tokio::task::AbortHandle;
 
@@ -321,10 +321,12 @@ impl Actor {
         if event.name == "phone:closed" && self.overflowed {
             data.insert("message".into(), "the events of the phone were not taken".into());
         }
+        let now = SystemTime::now();
+        let at = now.checked_sub(event.age).unwrap_or(now);
         let fits = self.dispatcher.push(PublishedEvent {
             name: event.name,
             seq: self.seq + 1,
-            timestamp: humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
+            timestamp: humantime::format_rfc3339_millis(at).to_string(),
             item: event.item,
             tag: event.tag.and_then(|tag| application_tag(&tag)),
             data,
@@ -342,13 +344,13 @@ fn error_event(error: &ErrorObject, tag: Option<String>) -> Event {
         Ok(Value::Object(data)) => data,
         Ok(_) | Err(_) => Map::new(),
     };
-    Event { name: "error", item: None, tag, data }
+    Event { name: "error", item: None, tag, data, age: Duration::ZERO }
 }
 
 /// What is left to say when the core has panicked: the phone is lost, the host is not.
 fn fatal() -> Vec<Output> {
     let error = errors::sdk("0000", Some("the phone failed inside and is closed".into()));
-    let closed = Event { name: "phone:closed", item: None, tag: None, data: Map::new() };
+    let closed = Event { name: "phone:closed", item: None, tag: None, data: Map::new(), age: Duration::ZERO };
     vec![Output::Event(error_event(&error, None)), Output::Event(closed), Output::Closed]
 }
 

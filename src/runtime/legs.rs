@@ -7,6 +7,7 @@ use crate::audio::{PcmEnds, Studio};
 use crate::core::io::{Handle, MediaFailure, MediaOrder, MediaReport};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
 use ewebrtc_media::codec::CodecSettings;
+use ewebrtc_media::dtmf::Tone;
 use ewebrtc_media::transport::{AudioCodec, Direction, IceConfig};
 use ewebrtc_media::{AudioSink, AudioSource, Leg, LegConfig, LegEvent, LegStats, MediaError};
 use std::collections::HashMap;
@@ -92,7 +93,8 @@ impl Legs {
             | MediaOrder::AnswerAgain { .. }
             | MediaOrder::ApplyAnswer { .. }
             | MediaOrder::Activate
-            | MediaOrder::Mute(_)) => {
+            | MediaOrder::Mute(_)
+            | MediaOrder::Tones { .. }) => {
                 if let Some(running) = self.running.get(&item) {
                     let _ = running.orders.send(later);
                 }
@@ -123,7 +125,8 @@ impl Legs {
             Err(error) => return (self.report)(item, failed(&error)),
         };
         lock(&self.map).insert(item, ItemMedia { pcm, leg: None });
-        // Unbounded is bounded here: the core gives an item a handful of orders in its whole life.
+        // Unbounded is bounded here: the core gives an item a handful of orders in its whole life,
+        // and no more tones than may wait.
         let (orders, queue) = mpsc::unbounded_channel();
         let (closing, closed) = watch::channel(false);
         let worker = Worker {
@@ -196,6 +199,13 @@ impl Worker {
             LegEvent::FirstAudio => report(item, MediaReport::FirstAudio),
             LegEvent::Interrupted => report(item, MediaReport::Interrupted),
             LegEvent::Recovered => report(item, MediaReport::Recovered),
+            LegEvent::ToneBegan(key) => report(item, MediaReport::ToneBegan { key }),
+            LegEvent::ToneEnded(key) => report(item, MediaReport::ToneEnded { key }),
+            LegEvent::TonesRefused => {
+                let text = "the other side takes no telephone events".to_owned();
+                report(item, MediaReport::TonesRefused { text });
+            }
+            LegEvent::ToneReceived(key) => report(item, MediaReport::KeyHeard { key }),
             LegEvent::Failed(text) => report(item, MediaReport::Lost { text }),
         };
         let leg = match self.unless_closed(Leg::new(config, news)).await {
@@ -250,6 +260,12 @@ impl Worker {
                 },
                 MediaOrder::Activate => leg.activate(),
                 MediaOrder::Mute(muted) => leg.set_muted(muted),
+                MediaOrder::Tones { keys, gap } => {
+                    let tones: Vec<Tone> = keys.chars().filter_map(|key| Tone::new(key, gap)).collect();
+                    if let Err(error) = leg.send_tones(&tones) {
+                        self.tell(MediaReport::TonesRefused { text: error.to_string() });
+                    }
+                }
                 MediaOrder::Withdraw => match self.unless_closed(leg.keep_party()).await {
                     Some(Ok(())) => {}
                     // The other party was there in the same moment.

@@ -97,6 +97,35 @@ pub mod difference {
         });
     }
 
+    /// P-12: a pair of events for each tone, each with the tone; the original has one for a row, which names only its first.
+    pub fn each_tone_has_its_own_events(entries: &mut Vec<Value>) {
+        let mut rows = entries.iter().filter(|e| is(e, "action") && e["name"] == "sendDTMFTone");
+        let rows: Vec<String> = rows.by_ref().filter_map(|e| Some(e["arg"]["input"].as_str()?.to_owned())).collect();
+        let (mut begun, mut sent) = (rows.iter(), rows.iter());
+        let mut changed = Vec::new();
+        for mut entry in std::mem::take(entries) {
+            let row = match entry["event"].as_str() {
+                Some("dtmf:tone-sending") => begun.next().map(|row| &row[..1]),
+                Some("dtmf:tone-sent") => sent.next().map(|row| &row[..]),
+                _ => None,
+            };
+            let Some(row) = row else {
+                changed.push(entry);
+                continue;
+            };
+            for (at, tone) in row.chars().enumerate() {
+                entry["data"]["tone"] = tone.to_string().into();
+                if at > 0 {
+                    let mut before = entry.clone();
+                    before["event"] = "dtmf:tone-sending".into();
+                    changed.push(before);
+                }
+                changed.push(entry.clone());
+            }
+        }
+        *entries = changed;
+    }
+
     /// P-66: without a lifetime the login fails and the session is deleted at once; nothing is left for a logout.
     pub fn session_without_lifetime_is_deleted(entries: &mut Vec<Value>) {
         entries.retain(|e| !is_phone(e, "session:disconnected"));

@@ -112,6 +112,7 @@ impl Laws {
         }
         let expected: &[&str] = match event.name {
             "call:connecting" | "call:ringback-provided" => &["connecting"],
+            "dtmf:tone-sending" | "dtmf:tone-sent" | "dtmf:received" => &ESTABLISHED,
             "call:connected" | "call:resumed" | "call:media-modification" => &["connected"],
             "call:held" => &["held", "connected"],
             "call:modification-in-progress" => &["modification-initiated", "modification-accepted"],
@@ -167,7 +168,8 @@ impl Laws {
                 | MediaOrder::AnswerAgain { .. }
                 | MediaOrder::ApplyAnswer { .. }
                 | MediaOrder::Activate
-                | MediaOrder::Mute(_) => {
+                | MediaOrder::Mute(_)
+                | MediaOrder::Tones { .. } => {
                     assert!(self.legs.contains(item), "{order:?} without a leg");
                     match order {
                         MediaOrder::Mute(true) => assert!(self.silent.insert(*item), "silenced twice"),

@@ -14,28 +14,29 @@ use ewebrtc::core::{
 };
 use ewebrtc_wire::{Direction, Sdp};
 use serde_json::{Value, json};
+use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
 /// An offer or answer with one audio section, as small as the reader allows.
-pub const AUDIO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0\r\n\
-    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n";
+pub const AUDIO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 0 126\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\na=rtpmap:0 PCMU/8000\r\na=sendrecv\r\n";
 
 /// An offer with audio and video.
-pub const VIDEO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+pub const VIDEO_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 126\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
     c=IN IP4 127.0.0.1\r\na=rtpmap:96 VP8/90000\r\na=sendrecv\r\n";
 
 /// An offer that holds, and the answer to it.
-pub const HOLD_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendonly\r\n";
-pub const HELD_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=recvonly\r\n";
+pub const HOLD_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 126\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\na=sendonly\r\n";
+pub const HELD_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 126\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\na=recvonly\r\n";
 /// A description in which nothing flows.
-pub const INACTIVE_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=inactive\r\n";
+pub const INACTIVE_SDP: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 126\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\na=inactive\r\n";
 /// An offer that gives up the own video.
-pub const DOWNGRADE_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111\r\n\
-    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
+pub const DOWNGRADE_SDP: &str = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 111 126\r\n\
+    c=IN IP4 127.0.0.1\r\na=rtpmap:111 opus/48000/2\r\na=rtpmap:126 telephone-event/8000\r\na=sendrecv\r\nm=video 9 UDP/TLS/RTP/SAVPF 96\r\n\
     c=IN IP4 127.0.0.1\r\na=rtpmap:96 VP8/90000\r\na=recvonly\r\n";
 
 pub const SID: &str = "s1";
@@ -86,6 +87,8 @@ pub struct Driver {
     pub descriptions: Vec<(Handle, &'static str)>,
     /// Answers whose application has not been reported.
     pub applying: Vec<Handle>,
+    /// Tones that have not ended.
+    pub playing: VecDeque<(Handle, String)>,
     pub orders: Vec<(Handle, MediaOrder)>,
     pub closed: bool,
     pub laws: Laws,
@@ -103,6 +106,7 @@ impl Driver {
             requests: Vec::new(),
             descriptions: Vec::new(),
             applying: Vec::new(),
+            playing: VecDeque::new(),
             orders: Vec::new(),
             closed: false,
             laws: Laws::default(),
@@ -127,7 +131,9 @@ impl Driver {
                         MediaOrder::Close => {
                             self.descriptions.retain(|(h, _)| *h != item);
                             self.applying.retain(|h| *h != item);
+                            self.playing.retain(|(h, _)| *h != item);
                         }
+                        MediaOrder::Tones { keys, .. } => self.playing.push_back((item, keys.clone())),
                         MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Withdraw => {}
                     }
                     self.orders.push((item, order));
@@ -294,6 +300,23 @@ impl Driver {
         for _ in 0..count {
             self.media(item, MediaReport::Applied);
         }
+    }
+
+    /// The media side plays the oldest tone or pause that has not ended, for 140 ms; false when there is none.
+    pub fn play_tone(&mut self) -> bool {
+        let Some((item, keys)) = self.playing.pop_front() else { return false };
+        let mut rest = keys.chars();
+        let Some(key) = rest.next() else { return false };
+        if !rest.as_str().is_empty() {
+            self.playing.push_front((item, rest.as_str().to_owned()));
+        }
+        if key != ',' {
+            self.media(item, MediaReport::ToneBegan { key });
+        }
+        self.advance(Duration::from_millis(140));
+        // The call may have ended meanwhile.
+        self.media(item, MediaReport::ToneEnded { key });
+        true
     }
 
     // ---- shortcuts ---------------------------------------------------------------------------------------------------
@@ -476,6 +499,7 @@ fn description_for(order: &MediaOrder) -> &'static str {
         MediaOrder::ApplyAnswer { .. }
         | MediaOrder::Activate
         | MediaOrder::Mute(_)
+        | MediaOrder::Tones { .. }
         | MediaOrder::Withdraw
         | MediaOrder::Close => {
             panic!("{order:?} asks for no description")

@@ -36,6 +36,7 @@ pub enum Move {
     Transfer,
     Mute,
     Unmute,
+    Tones,
     E911,
     /// The oldest request but the poll succeeds.
     Good,
@@ -83,6 +84,13 @@ pub enum Move {
     /// The media side and the gateway do all that is asked of them, and every change of ours is done.
     Smooth,
     Audio,
+    /// The oldest tone is sent.
+    Tone,
+    /// It begins, and that is all.
+    ToneBegins,
+    TonesRefused,
+    /// The peer presses a key.
+    Key,
     Lost,
     Offline,
     Online,
@@ -90,7 +98,7 @@ pub enum Move {
     Second,
 }
 
-pub const ALL: [Move; 62] = [
+pub const ALL: [Move; 67] = [
     Move::Login,
     Move::Logout,
     Move::Dial,
@@ -112,6 +120,7 @@ pub const ALL: [Move; 62] = [
     Move::Transfer,
     Move::Mute,
     Move::Unmute,
+    Move::Tones,
     Move::E911,
     Move::Good,
     Move::Refused,
@@ -148,6 +157,10 @@ pub const ALL: [Move; 62] = [
     Move::Applied,
     Move::Smooth,
     Move::Audio,
+    Move::Tone,
+    Move::ToneBegins,
+    Move::TonesRefused,
+    Move::Key,
     Move::Lost,
     Move::Offline,
     Move::Online,
@@ -260,6 +273,7 @@ impl World {
             Move::Cancel => self.command("cancel", json!({})),
             Move::Reject => self.command("reject", json!({})),
             Move::Mute => self.command("mute", json!({})),
+            Move::Tones => self.command("sendDTMFTone", json!({"input": "1,2"})),
             Move::E911 => self.command("associateE911Id", json!({"e911Id": "E"})),
             Move::Good => {
                 if let Some(request) = self.oldest() {
@@ -346,6 +360,10 @@ impl World {
             }
             Move::Denied => self.media(MediaReport::Failed { kind: MediaFailure::Denied, text: "no".into() }),
             Move::Audio => self.media(MediaReport::FirstAudio),
+            Move::Tone => drop(self.phone.play_tone()),
+            Move::ToneBegins => self.media(MediaReport::ToneBegan { key: '1' }),
+            Move::TonesRefused => self.media(MediaReport::TonesRefused { text: "no".into() }),
+            Move::Key => self.media(MediaReport::KeyHeard { key: '#' }),
             Move::Lost => self.media(MediaReport::Lost { text: "gone".into() }),
             Move::Offline => self.phone.input(Input::Connectivity { online: false }),
             Move::Online => self.phone.input(Input::Connectivity { online: true }),

@@ -39,7 +39,7 @@ pub struct MethodInfo {
 
 /// Events of our own beyond the documented list; none of their names can be mistaken for a documented one.
 pub const OWN_EVENTS: &[&str] =
-    &["command:finished", "gateway:reachable", "media:interrupted", "media:recovered", "phone:closed"];
+    &["command:finished", "dtmf:received", "gateway:reachable", "media:interrupted", "media:recovered", "phone:closed"];
 
 use crate::errors::{ApiError, SdkError};
 include!(concat!(env!("OUT_DIR"), "/tables.rs"));
