@@ -280,7 +280,7 @@ ewebrtc_status ewebrtc_phone_call(ewebrtc_phone phone,
 
 /*
  Calls a method on one call by its handle. "hangup" does what the call's state demands (cancels, rejects or ends it),
- "mute" and "unmute" act on it, everything else requires it in the foreground.
+ "mute", "unmute" and "sendDTMFTone" act on it, everything else requires it in the foreground.
 
  Parameters, result and errors are those of ewebrtc_phone_call; EWEBRTC_ERR_NOT_FOUND also when the call has ended.
  */

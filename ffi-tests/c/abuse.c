@@ -17,6 +17,7 @@ static void nulls(void)
     static const char *const methods[] = {
         "login", "logout", "associateE911Id", "dial", "addCall", "answer", "hangup", "cancel", "reject", "hold", "resume", "move",
         "switchCall", "transfer", "upgrade", "downgrade", "acceptModification", "rejectModification", "mute", "unmute",
+        "sendDTMFTone",
         "getCalls", "getMediaType", "isCallInProgress", "getVersion", "cleanPhoneNumber", "formatNumber", "getCallerInfo",
     };
 

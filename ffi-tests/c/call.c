@@ -127,6 +127,16 @@ int main(void)
     CHECK(strstr(result, "\"connected\""));
     ewebrtc_string_free(result);
 
+    /* Keys: each is told where it is pressed and where it is heard. */
+    OK(ewebrtc_phone_call_on(alice.phone, alice.call, "sendDTMFTone", "{\"input\":\"1#\"}", "k", NULL));
+    watch_wait(&alice.watch, "command:finished", "\"tag\":\"k\"");
+    watch_wait(&bob.watch, "dtmf:received", "\"tone\":\"1\"");
+    watch_wait(&bob.watch, "dtmf:received", "\"tone\":\"#\"");
+    CHECK(watch_count(&alice.watch, "dtmf:tone-sent") == 2);
+    OK(ewebrtc_phone_call_on(alice.phone, alice.call, "sendDTMFTone", "{\"input\":\"e\"}", "bad", &result));
+    CHECK(strstr(result, "\"4712\""));
+    ewebrtc_string_free(result);
+
     OK(ewebrtc_phone_call_on(alice.phone, alice.call, "mute", NULL, "m", NULL));
     watch_wait(&alice.watch, "command:finished", "\"tag\":\"m\"");
     OK(ewebrtc_pcm_clear(alice.phone, alice.call));

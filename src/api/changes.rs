@@ -1,12 +1,13 @@
-//! What a phone can do with a call that is established: hold it, make a second one, switch, transfer, move.
+//! What a phone can do with a call that is established: hold it, make a second one, switch, transfer, move, press keys.
 //!
-//! Owns: these methods of [`Phone`]. Lives on: any thread. Must not import: `signal`, `core`'s machines.
+//! Owns: these methods of [`Phone`], and that of [`Call`] about keys. Lives on: any thread. Must not import: `signal`, `core`'s machines.
 
 use super::call::Call;
 use super::error::Error;
 use super::options::DialOptions;
 use super::phone::Phone;
-use serde_json::Value;
+use serde_json::{Value, json};
+use std::time::Duration;
 
 impl Phone {
     /// Puts the call in the foreground on hold: neither side hears the other. Completes at `call:held`; the other side gets
@@ -63,5 +64,36 @@ impl Phone {
     /// Codes of `move` (40xx): without a call, while it is not `connected`, when there is no other session.
     pub async fn move_call(&self) -> Result<(), Error> {
         self.run("move", Value::Null, None).await
+    }
+
+    /// Presses keys in the call in the foreground, as telephone events (RFC 4733): `0-9`, `A-D`, `*`, `#`, and `,` for a pause
+    /// of 2 s. Each sounds for 100 ms, whether the call is muted or not, behind those that are still to be sent; `gap` is the
+    /// pause between two, 70 ms if none is given, brought within 50 ms to 6 s and sent in steps of 20 ms, 60 ms at least. Each
+    /// causes `dtmf:tone-sending` and `dtmf:tone-sent` here, and `dtmf:received` at a phone of this library. Completes when the
+    /// last one was sent. While the other side holds the call, the tones wait.
+    ///
+    /// # Errors
+    /// 4712 for an empty text or another character, of which then nothing is sent; 4721 while not logged in, 4731 without a
+    /// call, 4741 while it is not `connected`, 0000 when the other side takes no telephone events, 4700 when more than 256 keys
+    /// would wait or the call ends first.
+    pub async fn send_dtmf_tone(&self, input: &str, gap: Option<Duration>) -> Result<(), Error> {
+        self.run(SEND_TONE, tone_options(input, gap), None).await
+    }
+}
+
+const SEND_TONE: &str = "sendDTMFTone";
+
+fn tone_options(input: &str, gap: Option<Duration>) -> Value {
+    let gap = gap.map(|gap| u64::try_from(gap.as_millis()).unwrap_or(u64::MAX));
+    json!({"input": input, "gap": gap})
+}
+
+impl Call {
+    /// As [`Phone::send_dtmf_tone`], in this call.
+    ///
+    /// # Errors
+    /// As [`Phone::send_dtmf_tone`]; [`Error::NotFound`] when the call has ended already.
+    pub async fn send_dtmf_tone(&self, input: &str, gap: Option<Duration>) -> Result<(), Error> {
+        self.phone().run(SEND_TONE, tone_options(input, gap), Some(self.handle())).await
     }
 }

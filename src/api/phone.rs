@@ -170,8 +170,8 @@ impl Phone {
         receiver.recv().map_err(|_| Error::Closed)?.map_err(Error::from)
     }
 
-    /// As [`Phone::invoke`], on the call with this handle: `hangup` does what its state demands, `mute` and `unmute` act on
-    /// it, everything else requires it in the foreground.
+    /// As [`Phone::invoke`], on the call with this handle: `hangup` does what its state demands, `mute`, `unmute` and
+    /// `sendDTMFTone` act on it, everything else requires it in the foreground.
     ///
     /// # Errors
     /// As [`Phone::invoke`], and [`Error::NotFound`] when the handle is not (or no longer) that of a live call.

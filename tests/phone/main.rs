@@ -5,6 +5,7 @@
 mod calls;
 mod changes;
 mod errors;
+mod dtmf;
 mod faults;
 mod party;
 mod program;

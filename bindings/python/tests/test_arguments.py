@@ -193,8 +193,10 @@ async def test_methods_of_a_phone(gateway: ewebrtc.Gateway) -> None:
             ("names", lambda v: phone.wait_for(v, timeout=0)),
             ("timeout", lambda v: asyncio.wait_for(phone.wait_for("call:held", timeout=v), 0.05)),
             ("online", lambda v: phone.set_connectivity(v)),
+            ("tones", lambda v: phone.send_dtmf_tone(v)),
+            ("gap_ms", lambda v: phone.send_dtmf_tone("1", gap_ms=v)),
         ]
-        for method in ("login", "dial", "add_call", "associate_e911_id", "invoke", "perform"):
+        for method in ("login", "dial", "add_call", "associate_e911_id", "send_dtmf_tone", "invoke", "perform"):
             steps.append(("tag", lambda v, m=method: getattr(phone, m)("", tag=v)))  # type: ignore[misc]
         for method in "logout answer reject cancel hangup mute unmute hold resume switch_call transfer move".split():
             steps.append(("tag", lambda v, m=method: getattr(phone, m)(tag=v)))  # type: ignore[misc]
@@ -241,6 +243,9 @@ async def test_methods_of_a_call(gateway: ewebrtc.Gateway) -> None:
             ("ms", lambda v: asyncio.wait_for(anext(call.listen(v)), 0.05)),
             ("timeout", lambda v: call.connected(v)),
             ("timeout", lambda v: asyncio.wait_for(call.ended(v), 0.05)),
+            ("tones", lambda v: call.send_dtmf_tone(v)),
+            ("gap_ms", lambda v: call.send_dtmf_tone("!", gap_ms=v)),
+            ("tag", lambda v: call.send_dtmf_tone("!", tag=v)),
             ("tag", lambda v: call.mute(tag=v)),
             ("tag", lambda v: call.unmute(tag=v)),
             ("tag", lambda v: call.hangup(tag=v) if not isinstance(v, (str, type(None))) else None),

@@ -79,6 +79,28 @@ async def test_muted_is_silence(gateway: ewebrtc.Gateway) -> None:
         await soon(phone.unmute())
 
 
+async def test_keys_are_heard_once_each_in_order(gateway: ewebrtc.Gateway) -> None:
+    async with logged_in(gateway, "alice") as alice, logged_in(gateway, "bob") as bob:
+        sent, keys = alice.events("dtmf:tone-sending", "dtmf:tone-sent"), bob.events("dtmf:received")
+        incoming = bob.events("call:incoming")
+        call = await soon(alice.dial("bob"))
+        await until(incoming, "call:incoming")
+        answered = await soon(bob.answer())
+        await call.connected(PATIENCE)
+        await soon(asyncio.gather(alice.send_dtmf_tone("11a", tag="t"), call.send_dtmf_tone("#", gap_ms=100)))
+        for key in "11A#":
+            for name in ("dtmf:tone-sending", "dtmf:tone-sent"):
+                event = await until(sent, name)
+                assert event.call is call and event.text("tone") == key
+                assert event.tag == ("t" if key != "#" else None)
+            heard_key = await until(keys, "dtmf:received")
+            assert heard_key.text("tone") == key and heard_key.call is answered
+        await soon(alice.hold())
+        with pytest.raises(ewebrtc.PhoneError) as caught:
+            await soon(call.send_dtmf_tone("1"))
+        assert caught.value.error_code == "4741"
+
+
 async def test_rejected(gateway: ewebrtc.Gateway) -> None:
     async with logged_in(gateway, "alice") as alice, logged_in(gateway, "bob") as bob:
         incoming = bob.events("call:incoming")

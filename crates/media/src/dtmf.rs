@@ -13,6 +13,8 @@ const FRAME_MS: u32 = 20;
 const TONE_FRAMES: u32 = 100 / FRAME_MS;
 /// A comma in a row of tones: a pause of 2 s (P-12).
 const PAUSE_FRAMES: u32 = 2_000 / FRAME_MS;
+/// How long tones rest when sending is allowed again: the other side listens only when our answer has reached it.
+const REST_FRAMES: u32 = 500 / FRAME_MS;
 /// The packet that ends an event goes out so many times, for it must not be lost (RFC 4733 section 2.5.1.4).
 const ENDINGS: u32 = 3;
 /// Bounds of the gap between two tones: the endings need room in it; nobody waits longer than ten seconds for the next.
@@ -182,6 +184,11 @@ impl ToneSender {
         // The first ending falls into the tone, the others into the gap.
         self.quiet = sounding.gap.saturating_sub(ENDINGS - 1);
         key_of(sounding.event)
+    }
+
+    /// The other side may not listen yet.
+    pub(crate) fn rest(&mut self) {
+        self.quiet = self.quiet.max(REST_FRAMES);
     }
 
     /// Forgets everything.

@@ -238,8 +238,8 @@ impl Leg {
 
     /// Appends keys and pauses to those that are still to be sent as telephone events (RFC 4733). Each key is told by
     /// [`LegEvent::ToneBegan`] and [`LegEvent::ToneEnded`], a pause by the latter. While a tone is sent, audio is not; a muted
-    /// source does not matter. While the direction lets nothing be sent (a hold), tones wait; one that a hold cuts off counts
-    /// as sent. When the other side takes no telephone events, [`LegEvent::TonesRefused`] ends all that wait.
+    /// source does not matter. While the direction lets nothing be sent (the other side holds), tones wait, and half a second more,
+    /// in which the other side learns that it may listen; one that a hold cuts off counts as sent. When the other side takes no telephone events, [`LegEvent::TonesRefused`] ends all that wait.
     ///
     /// # Errors
     /// [`MediaError::Transport`] when more than [`MOST_TONES`] would wait: then none is appended. [`MediaError::Closed`].

@@ -221,6 +221,9 @@ impl LegWork {
                 (old.codec, old.telephone_event) == (route.audio.codec, route.audio.telephone_event)
                     && old.direction.sends() == route.audio.direction.sends()
             };
+            if old.is_some_and(|old| !old.direction.sends()) && route.audio.direction.sends() {
+                self.tones.rest();
+            }
             if !old.is_some_and(same)
                 && let Some(key) = self.tones.cut()
             {

@@ -18,6 +18,7 @@ switch               go on with the other call, holding this one
 transfer             connect the two parties with each other and leave
 move                 hand the call to another session of yours
 mute, unmute         stop and start sending your audio
+dtmf KEYS [GAP]      press keys (0-9 A-D * #, a comma is a pause); milliseconds between two
 calls, media, busy   list calls, media type, whether a call is in progress
 e911 ID              change the emergency address id
 login, logout        begin a session again, end calls and session
@@ -66,6 +67,10 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
             "reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout" | "hold" | "resume" | "transfer" | "move",
             [],
         ) => give(phone, out, &word, json!({})).await,
+        ("dtmf", [keys]) => give(phone, out, "sendDTMFTone", json!({"input": keys})).await,
+        ("dtmf", [keys, gap]) if gap.parse::<u32>().is_ok() => {
+            give(phone, out, "sendDTMFTone", json!({"input": keys, "gap": gap.parse::<u32>().ok()})).await;
+        }
         ("calls", []) => give(phone, out, "getCalls", json!({})).await,
         ("media", []) => give(phone, out, "getMediaType", json!({})).await,
         ("busy", []) => give(phone, out, "isCallInProgress", json!({})).await,

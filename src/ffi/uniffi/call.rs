@@ -7,7 +7,7 @@ use super::error::PhoneError;
 use super::link::Link;
 use super::waits::wait;
 use crate::api;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -123,9 +123,9 @@ impl Call {
         reader.ok_or_else(|| self.without_audio())
     }
 
-    async fn run(&self, method: &str, tag: Option<String>) -> Result<(), PhoneError> {
+    async fn run(&self, method: &str, options: Value, tag: Option<String>) -> Result<(), PhoneError> {
         let phone = self.inner.phone();
-        wait(&self.link, phone.run_tagged(method, Value::Null, Some(self.inner.handle()), tag)).await.map(drop)
+        wait(&self.link, phone.run_tagged(method, options, Some(self.inner.handle()), tag)).await.map(drop)
     }
 }
 
@@ -153,7 +153,7 @@ impl Call {
     /// Errors: `NotFound` when it has ended already; codes of `hangup`, `cancel`, `reject`.
     #[uniffi::method(default(tag = None))]
     pub async fn hangup(&self, tag: Option<String>) -> Result<(), PhoneError> {
-        self.run("hangup", tag).await
+        self.run("hangup", Value::Null, tag).await
     }
 
     /// Sends silence from now on.
@@ -161,7 +161,7 @@ impl Call {
     /// Errors: `NotFound`; 2702 before the call is connected.
     #[uniffi::method(default(tag = None))]
     pub async fn mute(&self, tag: Option<String>) -> Result<(), PhoneError> {
-        self.run("mute", tag).await
+        self.run("mute", Value::Null, tag).await
     }
 
     /// Sends the source again.
@@ -169,7 +169,22 @@ impl Call {
     /// Errors: `NotFound`; 2802 before the call is connected.
     #[uniffi::method(default(tag = None))]
     pub async fn unmute(&self, tag: Option<String>) -> Result<(), PhoneError> {
-        self.run("unmute", tag).await
+        self.run("unmute", Value::Null, tag).await
+    }
+
+    /// Presses keys: `0-9`, `A-D`, `*`, `#`, and `,` for a pause of 2 s; `gap_ms` is the pause between two, 50 to 6000, 70 if
+    /// absent. Completes when the last one was sent.
+    ///
+    /// Errors: `NotFound`; 4712 for an empty text or another character, 4731 before the call is connected, 4741 while it is held
+    /// or ends, 0000 when the other side takes none, 4700 when the call ends first or too many wait.
+    #[uniffi::method(default(gap_ms = None, tag = None))]
+    pub async fn send_dtmf_tone(
+        &self,
+        input: String,
+        gap_ms: Option<u32>,
+        tag: Option<String>,
+    ) -> Result<(), PhoneError> {
+        self.run("sendDTMFTone", json!({"input": input, "gap": gap_ms}), tag).await
     }
 
     /// Figures of the call's audio; absent before it has media and after its end.

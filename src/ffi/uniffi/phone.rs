@@ -12,7 +12,7 @@ use super::waits::wait;
 use super::{events, process};
 use crate::api;
 use crate::ffi::json::object;
-use serde_json::Value;
+use serde_json::{Value, json};
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
@@ -191,6 +191,21 @@ impl Phone {
     #[uniffi::method(default(tag = None))]
     pub async fn unmute(&self, tag: Option<String>) -> Result<(), PhoneError> {
         self.run("unmute", Value::Null, None, tag).await
+    }
+
+    /// Presses keys in the call in the foreground: `0-9`, `A-D`, `*`, `#`, and `,` for a pause of 2 s; `gap_ms` is the pause
+    /// between two, 50 to 6000, 70 if absent. Completes when the last one was sent.
+    ///
+    /// Errors: 4712 for an empty text or another character, 4721 while not logged in, 4731 without a call, 4741 while it is not
+    /// connected, 0000 when the other side takes none, 4700 when the call ends first or too many wait.
+    #[uniffi::method(default(gap_ms = None, tag = None))]
+    pub async fn send_dtmf_tone(
+        &self,
+        input: String,
+        gap_ms: Option<u32>,
+        tag: Option<String>,
+    ) -> Result<(), PhoneError> {
+        self.run("sendDTMFTone", json!({"input": input, "gap": gap_ms}), None, tag).await
     }
 
     /// The call with this handle, as found in events. The same handle gives the same object while the call lives.

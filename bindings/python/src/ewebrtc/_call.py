@@ -169,6 +169,15 @@ class Call:
         self.phone._hub.bind()
         await answer(self._native.unmute(_check.optional_text("tag", tag)))
 
+    async def send_dtmf_tone(self, tones: str, *, gap_ms: int | None = None, tag: str | None = None) -> None:
+        """Presses keys, as `Phone.send_dtmf_tone` does in the call in the foreground.
+
+        Raises `NotFoundError`; `PhoneError` as there.
+        """
+        self.phone._hub.bind()
+        keys, between = _check.text("tones", tones), _check.optional_whole("gap_ms", gap_ms, 0, _check.U32)
+        await answer(self._native.send_dtmf_tone(keys, between, _check.optional_text("tag", tag)))
+
     def stats(self) -> CallStats | None:
         """Figures of the call's audio; `None` before it has media and after its end."""
         _process.check()

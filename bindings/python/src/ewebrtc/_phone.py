@@ -366,6 +366,18 @@ class Phone:
         self._hub.bind()
         await answer(self._native.unmute(_tag(tag)))
 
+    async def send_dtmf_tone(self, tones: str, *, gap_ms: int | None = None, tag: str | None = None) -> None:
+        """Presses keys in the call in the foreground: `0-9`, `A-D`, `*`, `#`, and `,` for a pause of two seconds, behind those
+        that are still to be sent. `gap_ms` is the pause between two, from 50 to 6000, by default 70. Each key is told by
+        `dtmf:tone-sending` and `dtmf:tone-sent`. Completes when the last one was sent.
+
+        Raises `PhoneError` 4712 for an empty text or another character, 4721 while not logged in, 4731 without a call, 4741
+        while it is not connected, 0000 when the other side takes no keys, 4700 when the call ends first or too many wait.
+        """
+        self._hub.bind()
+        keys, between = _check.text("tones", tones), _check.optional_whole("gap_ms", gap_ms, 0, _check.U32)
+        await answer(self._native.send_dtmf_tone(keys, between, _tag(tag)))
+
     # ---- calls that are established ----------------------------------------------------------------------------------
 
     async def hold(self, *, tag: str | None = None) -> None:
