@@ -1,6 +1,6 @@
 //! The ICE settings as JSON, for languages that have no types of ours: the dictionary that browsers know, and what it lacks.
 //!
-//! Owns: [`ice_from_json`]. Lives on: any thread. Must not import: `runtime`.
+//! Owns: [`ice_from_json`], lists of servers as JSON. Lives on: any thread. Must not import: `runtime`.
 
 use super::error::Error;
 use ewebrtc_media::transport::{Credential, IceConfig, IcePolicy, IceServer};
@@ -24,8 +24,7 @@ pub fn ice_from_json(settings: &Value) -> Result<IceConfig, Error> {
         let wrong = || refused(format!("ICE setting {name} cannot be used"));
         match name.as_str() {
             "iceServers" => {
-                let list = value.as_array().ok_or_else(wrong)?;
-                ice.servers = list.iter().map(|entry| server(entry).ok_or_else(wrong)).collect::<Result<_, _>>()?;
+                ice.servers = servers_from_json(value).ok_or_else(wrong)?;
             }
             "iceTransportPolicy" => {
                 ice.policy = match value.as_str() {
@@ -56,22 +55,37 @@ fn port(value: &Value) -> Option<u16> {
     value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
 }
 
+/// Reads a list of servers: of each `urls` (a text or a list) or, as the Phone API names it, `url`; `username`, `credential`.
+/// `None`: it is no such list, or has a URL that cannot be read.
+pub(super) fn servers_from_json(list: &Value) -> Option<Vec<IceServer>> {
+    list.as_array()?.iter().map(server).collect()
+}
+
+/// The reverse: everything that was given, passwords included.
+pub(super) fn servers_to_json(servers: &[IceServer]) -> Value {
+    let entry = |server: &IceServer| {
+        let mut entry = Map::new();
+        entry.insert("urls".into(), server.urls.clone().into());
+        for (name, text) in [("username", server.username.as_str()), ("credential", server.credential.expose())] {
+            if !text.is_empty() {
+                entry.insert(name.into(), text.into());
+            }
+        }
+        Value::Object(entry)
+    };
+    servers.iter().map(entry).collect()
+}
+
 fn server(entry: &Value) -> Option<IceServer> {
     let entry = entry.as_object()?;
-    let urls = match entry.get("urls")? {
+    let urls = match entry.get("urls").or_else(|| entry.get("url"))? {
         Value::String(url) => vec![url.clone()],
         Value::Array(list) => list.iter().map(|url| url.as_str().map(str::to_owned)).collect::<Option<_>>()?,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return None,
     };
-    let known = |url: &String| ["stun:", "turn:", "turns:"].iter().any(|scheme| url.starts_with(scheme));
-    if urls.is_empty() || !urls.iter().all(known) {
-        return None;
-    }
-    Some(IceServer {
-        urls,
-        username: text(entry, "username")?,
-        credential: Credential::new(text(entry, "credential")?),
-    })
+    let server =
+        IceServer { urls, username: text(entry, "username")?, credential: Credential::new(text(entry, "credential")?) };
+    server.is_readable().then_some(server)
 }
 
 /// A member that is a text, or absent and so empty.
@@ -87,13 +101,14 @@ mod tests {
     #[test]
     fn the_settings_of_a_browser_are_understood() {
         let ice = ice_from_json(&json!({
-            "iceServers": [{"urls": "stun:one"}, {"urls": ["turn:two", "turns:two"], "username": "u", "credential": "c"}],
+            "iceServers": [{"url": "STUN:one"}, {"urls": ["turn:two", "turns:two"], "username": "u", "credential": "c"}],
             "iceTransportPolicy": "relay", "ipv6": false, "ports": [5000, 5010],
         }))
         .expect("understood");
         assert_eq!((ice.servers.len(), ice.policy, ice.addresses.ipv6), (2, IcePolicy::Relay, false));
         assert_eq!((ice.servers[1].username.as_str(), ice.servers[1].credential.expose()), ("u", "c"));
         assert_eq!(ice.ports, Some(5000..=5010));
+        assert_eq!(servers_from_json(&servers_to_json(&ice.servers)), Some(ice.servers));
         assert_eq!(ice_from_json(&json!({})).expect("nothing is fine"), IceConfig::default());
     }
 
@@ -102,7 +117,8 @@ mod tests {
         let bad = [
             json!([]),
             json!({"iceServers": {}}),
-            json!({"iceServers": [{"url": "stun:old"}]}),
+            json!({"iceServers": [{"url": ["stun:secret"], "urls": 5}]}),
+            json!({"iceServers": [{"urls": "turn:secret:no port"}]}),
             json!({"iceServers": [{"urls": []}]}),
             json!({"iceServers": [{"urls": "http:secret"}]}),
             json!({"iceServers": [{"urls": "turn:a", "credential": ["secret"]}]}),

@@ -421,12 +421,23 @@ impl Logger {
         }
     }
 
+    /// Writes at this level for a program in another language, whose files nobody knows here; nothing at [`LogLevel::Off`].
+    pub(super) fn log(&self, level: LogLevel, message: &str) {
+        if let Some(level) = level.filter().to_level() {
+            self.record(level, format_args!("{message}"), None);
+        }
+    }
+
     fn write(&self, level: log::Level, message: fmt::Arguments<'_>, place: &Location<'_>) {
+        self.record(level, message, Some(place));
+    }
+
+    fn record(&self, level: log::Level, message: fmt::Arguments<'_>, place: Option<&Location<'_>>) {
         if LogLevel::of(level) > self.level() || level > log::max_level() {
             return;
         }
         let mut record = log::Record::builder();
-        record.level(level).target(&self.0.target).file(Some(place.file())).line(Some(place.line()));
+        record.level(level).target(&self.0.target).file(place.map(Location::file)).line(place.map(Location::line));
         log::logger().log(&record.args(message).build());
     }
 }

@@ -15,9 +15,11 @@ mod gateway;
 mod ice;
 mod log_line;
 mod logging;
+mod named;
 mod numbers;
 mod options;
 mod phone;
+mod settings;
 
 pub use call::{Call, CallInfo};
 pub use capabilities::{Capabilities, Support, is_network_connected};
@@ -30,6 +32,7 @@ pub use gateway::{Gateway, GatewayConfig};
 pub use ice::ice_from_json;
 pub use log_line::{LogLevel, LogLine};
 pub use logging::{LogManager, Logger};
+pub use named::utility;
 pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 

@@ -83,6 +83,11 @@ impl Phone {
     }
 }
 
+/// True for a method of this file.
+pub(super) fn is_answered(method: &str) -> bool {
+    Utility::ALL.iter().any(|utility| utility.name() == method)
+}
+
 /// The answer of a method of this file that was called by its name with its argument in `options`; `None` for another method.
 ///
 /// # Errors

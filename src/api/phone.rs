@@ -9,12 +9,13 @@ use super::dev::{self, DevToken};
 use super::error::Error;
 use super::event::{Event, Events};
 use super::options::{AnswerOptions, DialOptions, LoginOptions};
-use super::{logging, numbers};
+use super::settings::CallDefaults;
+use super::{logging, named};
 use crate::core::errors;
 use crate::core::io::{Command, CoreConfig, ErrorObject, Input};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
 use crate::runtime::{
-    self, ActorHandle, Dispatcher, Finished, LegSettings, MediaMap, Reply, Settings, States, Undelivered,
+    self, ActorHandle, Dispatcher, Finished, LegSettings, MediaMap, Place, Reach, Reply, Settings, States, Undelivered,
 };
 use crate::signal;
 use ewebrtc_media::codec::CodecSettings;
@@ -41,6 +42,8 @@ struct Inner {
     dispatcher: Dispatcher,
     media: MediaMap,
     states: States,
+    reach: Arc<Reach>,
+    defaults: CallDefaults,
 }
 
 impl Drop for Inner {
@@ -85,11 +88,20 @@ impl Phone {
             return Err(Error::Config(format!("opus_complexity {} is not within 0 to 10", config.opus_complexity)));
         }
         let mut ice = config.ice;
-        ice.addresses.loopback |= on_loopback(client.endpoint());
+        let place = Place::of(client.endpoint());
+        // Loopback candidates reach whoever a gateway on loopback serves.
+        ice.addresses.loopback |= place == Place::Loopback;
         let system = |e: std::io::Error| Error::System(format!("no thread for the phone: {e}"));
         let runtime = runtime::shared().map_err(system)?;
         let dispatcher = Dispatcher::start().map_err(system)?;
         let (media, states) = (MediaMap::default(), States::default());
+        let reach = Arc::new(Reach::new(place, &runtime));
+        let legs = LegSettings {
+            ice,
+            audio_codecs: config.audio_codecs,
+            codec: CodecSettings { complexity: config.opus_complexity, ..CodecSettings::default() },
+        };
+        let defaults = CallDefaults::new(legs);
         let number = PHONES.fetch_add(1, Ordering::Relaxed);
         let for_tokens = client.clone();
         let settings = Settings {
@@ -102,15 +114,12 @@ impl Phone {
                 first_handle: (number << ITEM_BITS) | 1,
             },
             client,
-            legs: LegSettings {
-                ice,
-                audio_codecs: config.audio_codecs,
-                codec: CodecSettings { complexity: config.opus_complexity, ..CodecSettings::default() },
-            },
+            legs: defaults.shared(),
             pcm_rate: config.pcm_rate,
+            reach: reach.clone(),
         };
         let actor = ActorHandle::start(&runtime, settings, dispatcher.clone(), media.clone(), states.clone());
-        Ok(Self(Arc::new(Inner { client: for_tokens, actor, dispatcher, media, states })))
+        Ok(Self(Arc::new(Inner { client: for_tokens, actor, dispatcher, media, states, reach, defaults })))
     }
 
     /// Calls `handler` for every event of this name, on the phone's dispatcher thread, one event at a time.
@@ -156,7 +165,7 @@ impl Phone {
     /// As every method: [`Error::Phone`] with the code, [`Error::UnknownMethod`], [`Error::Closed`]; [`Error::InHandler`] inside
     /// the log callback.
     pub fn invoke(&self, method: &str, options: Value, tag: Option<&str>) -> Result<Value, Error> {
-        if let Some(answer) = numbers::answer(self, method, &options, tag) {
+        if let Some(answer) = named::answer(self, method, &options, tag) {
             let value = answer?;
             if tag.is_some() {
                 self.invoke(FINISHES, Value::Null, tag)?;
@@ -323,10 +332,29 @@ impl Phone {
         Call::new(self.clone(), handle)
     }
 
+    /// Whether the phone counts as online (`isOnline`): what the host program said last by [`Phone::set_connectivity`], else
+    /// what the operating system says about the way to the gateway. A gateway on loopback needs no network.
+    ///
+    /// While a phone is offline, methods that need the gateway are refused with 0002, calls stay, and polling rests.
+    pub fn is_online(&self) -> bool {
+        self.0.reach.online()
+    }
+
     /// Tells the phone that the device went offline or came back; events `connectivity:off` and `connectivity:on`. For hosts
-    /// that know it from their operating system.
+    /// that know better than the phone's own watching of the network, such as mobile apps. Their word counts from now on, until
+    /// [`Phone::follow_network`].
     pub fn set_connectivity(&self, online: bool) {
-        self.0.actor.input(Input::Connectivity { online });
+        self.inject(Some(online));
+    }
+
+    /// Gives it back to the phone to find out by itself whether the device is online, as it does from the beginning: at once,
+    /// and whenever the network changes; events as of [`Phone::set_connectivity`].
+    pub fn follow_network(&self) {
+        self.inject(None);
+    }
+
+    fn inject(&self, online: Option<bool>) {
+        self.0.reach.inject(online, |online| self.0.actor.input(Input::Connectivity { online }));
     }
 
     /// Begins to close the phone and never waits: calls end, the session is deleted, `phone:closed` is the last event.
@@ -364,6 +392,9 @@ impl Phone {
         target: Option<u64>,
         tag: Option<String>,
     ) -> Result<Value, Error> {
+        if target.is_none() && named::is_answered(method) {
+            return self.accept_tagged(method, options, target, tag).await;
+        }
         let (finished, end) = oneshot::channel();
         let value = self.accept(Command { tag, method: method.into(), target, options }, Some(finished)).await?;
         end.await.map_err(|_| Error::Closed)?.map_err(Error::Phone)?;
@@ -379,7 +410,7 @@ impl Phone {
         tag: Option<String>,
     ) -> Result<Value, Error> {
         if target.is_none()
-            && let Some(answer) = numbers::answer(self, method, &options, tag.as_deref())
+            && let Some(answer) = named::answer(self, method, &options, tag.as_deref())
         {
             let value = answer?;
             if tag.is_some() {
@@ -393,6 +424,11 @@ impl Phone {
     /// State of a live item; `None` when it has ended.
     pub(crate) fn item_state(&self, handle: u64) -> Option<String> {
         runtime::lock(&self.0.states).get(&handle).cloned()
+    }
+
+    /// What calls made from now on are set up with.
+    pub(super) fn defaults(&self) -> &CallDefaults {
+        &self.0.defaults
     }
 
     pub(crate) fn media(&self) -> &MediaMap {
@@ -427,16 +463,4 @@ impl std::fmt::Debug for Phone {
 /// The log callback may run on the thread of a phone: what waits for a phone there might wait for itself.
 fn outside_of_log_callback() -> Result<(), Error> {
     if logging::inside_callback() { Err(Error::InHandler) } else { Ok(()) }
-}
-
-/// True when the gateway is on this machine's loopback: then loopback candidates reach whoever it serves.
-fn on_loopback(endpoint: &str) -> bool {
-    let Ok(url) = reqwest::Url::parse(endpoint) else { return false };
-    match url.host_str() {
-        Some(host) => {
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|ip| ip.is_loopback())
-        }
-        None => false,
-    }
 }

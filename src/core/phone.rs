@@ -94,6 +94,11 @@ impl PhoneCore {
         }
     }
 
+    /// The same phone, online or not from the beginning; no event tells of it.
+    pub fn starting(self, online: bool) -> Self {
+        Self { online, ..self }
+    }
+
     /// Takes a command. Accepted: its value (getters; `{"call": handle}` for dial; else null), and the outputs it causes.
     /// `command:finished` comes exactly once for each accepted command, except for getters without a tag.
     ///

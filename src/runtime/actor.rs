@@ -5,7 +5,8 @@
 //! Must not import: `api`, `ffi`.
 
 use super::dispatcher::{Dispatcher, PublishedEvent};
-use super::legs::{LegSettings, Legs, MediaMap, Reporter, lock};
+use super::legs::{Legs, MediaMap, Reporter, SharedLegSettings, lock};
+use super::network::{Network, Reach};
 use crate::audio::Studio;
 use crate::core::io::{Command, CoreConfig, ErrorObject, Event, Handle, Input, ItemRef, Output, Refusal, RequestId};
 use crate::core::{PhoneCore, errors};
@@ -16,7 +17,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 /// Commands that may be under way at once; a program that has more is told so. Each holds a caller, so this is the number of
@@ -33,9 +34,11 @@ pub struct Settings {
     /// HTTP to its gateway.
     pub client: signal::Client,
     /// How its legs are made.
-    pub legs: LegSettings,
+    pub legs: SharedLegSettings,
     /// Samples per second of program PCM.
     pub pcm_rate: u32,
+    /// The way to its gateway.
+    pub reach: Arc<Reach>,
 }
 
 /// Where the answer to a command goes.
@@ -109,10 +112,14 @@ impl ActorHandle {
             let _ = back.send(Message::Input(Input::Media { item, report }));
         });
         let back = handle.messages.clone();
+        // In this order, so that no change between the two is missed.
+        let network = settings.reach.changes();
+        let online = settings.reach.online();
         runtime.spawn(async move {
             let legs = Legs::new(settings.legs, Studio::new(settings.pcm_rate), report, media);
             let actor = Actor {
-                core: PhoneCore::new(settings.core),
+                core: PhoneCore::new(settings.core).starting(online),
+                reach: settings.reach,
                 client: settings.client,
                 legs,
                 states,
@@ -125,7 +132,7 @@ impl ActorHandle {
                 seq: 0,
                 overflowed: false,
             };
-            actor.run(inbox).await;
+            actor.run(inbox, network).await;
         });
         handle
     }
@@ -159,6 +166,7 @@ impl ActorHandle {
 
 struct Actor {
     core: PhoneCore,
+    reach: Arc<Reach>,
     client: signal::Client,
     legs: Legs,
     states: States,
@@ -177,13 +185,17 @@ struct Actor {
 const MARK: char = '\u{1}';
 
 impl Actor {
-    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>) {
+    async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>, mut network: watch::Receiver<Network>) {
         loop {
             let due = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             let message = tokio::select! {
                 // The actor holds a sender itself, so that this never ends before the core has closed.
                 Some(message) = inbox.recv() => Some(message),
                 () = sleep(due) => None,
+                Ok(()) = network.changed() => match self.reach.observed() {
+                    Some(online) => Some(Message::Input(Input::Connectivity { online })),
+                    None => continue,
+                },
             };
             let mut outputs = Vec::new();
             let mut reply = None;

@@ -43,6 +43,9 @@ pub struct LegSettings {
     pub codec: CodecSettings,
 }
 
+/// How legs are made from now on; shared with the phone's public handle, which may change it at any time.
+pub type SharedLegSettings = Arc<Mutex<LegSettings>>;
+
 /// Where reports go: back into the actor.
 pub type Reporter = Arc<dyn Fn(Handle, MediaReport) + Send + Sync>;
 
@@ -53,7 +56,7 @@ struct Running {
 
 /// The media legs of one phone.
 pub struct Legs {
-    settings: LegSettings,
+    settings: SharedLegSettings,
     studio: Studio,
     report: Reporter,
     running: HashMap<Handle, Running>,
@@ -68,7 +71,7 @@ enum First {
 
 impl Legs {
     /// No legs yet. Must be called, and used, inside the process's runtime.
-    pub fn new(settings: LegSettings, studio: Studio, report: Reporter, map: MediaMap) -> Self {
+    pub fn new(settings: SharedLegSettings, studio: Studio, report: Reporter, map: MediaMap) -> Self {
         Self { settings, studio, report, running: HashMap::new(), tasks: JoinSet::new(), map }
     }
 
@@ -135,7 +138,7 @@ impl Legs {
             map: self.map.clone(),
             queue,
             closed,
-            settings: self.settings.clone(),
+            settings: lock(&self.settings).clone(),
         };
         self.tasks.spawn(worker.run(first, source, sink));
         self.running.insert(item, Running { orders, closing });

@@ -5,10 +5,12 @@
 mod actor;
 mod dispatcher;
 mod legs;
+mod network;
 
 pub use actor::{ActorHandle, Finished, Reply, Settings, States, Undelivered};
 pub use dispatcher::{Dispatcher, Handler, PublishedEvent};
-pub use legs::{LegSettings, MediaMap, lock, stats};
+pub use legs::{LegSettings, MediaMap, SharedLegSettings, lock, stats};
+pub use network::{Place, Reach};
 
 use once_cell::sync::OnceCell;
 use std::io;

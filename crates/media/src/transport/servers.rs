@@ -67,10 +67,18 @@ pub(super) async fn prepare(ice: &IceConfig) -> Result<Servers, MediaError> {
             servers.list.push(RTCIceServer { urls: vec![text], username, credential });
         }
     }
-    if ice.policy == IcePolicy::Relay && !servers.relays {
-        return Err(MediaError::Transport("only relayed paths are allowed, but there is no TURN server".into()));
+    match ice.policy {
+        IcePolicy::Relay if !servers.relays => {
+            Err(MediaError::Transport("only relayed paths are allowed, but there is no TURN server".into()))
+        }
+        IcePolicy::All | IcePolicy::Relay => Ok(servers),
+        IcePolicy::None => Err(MediaError::Transport("no path for media is allowed".into())),
     }
-    Ok(servers)
+}
+
+/// True when the URL of an ICE server is well formed.
+pub(super) fn is_readable(url: &str) -> bool {
+    ServerUrl::parse(url).is_ok()
 }
 
 /// A bridge that is there already, and what it was opened for.

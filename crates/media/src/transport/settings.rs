@@ -126,7 +126,8 @@ pub(super) fn engine(answering: Role, credentials: Option<(String, String)>) -> 
 pub(super) fn configuration(ice: &IceConfig, servers: Vec<RTCIceServer>, certificate: Certificate) -> RTCConfiguration {
     let policy = match ice.policy {
         IcePolicy::All => RTCIceTransportPolicy::All,
-        IcePolicy::Relay => RTCIceTransportPolicy::Relay,
+        // Refused before, with the servers.
+        IcePolicy::Relay | IcePolicy::None => RTCIceTransportPolicy::Relay,
     };
     RTCConfigurationBuilder::default()
         .with_ice_servers(servers)

@@ -212,6 +212,15 @@ pub struct IceServer {
     pub credential: Credential,
 }
 
+impl IceServer {
+    /// True when there is a URL, and all of them can be read (RFC 7064, RFC 7065). Whether somebody answers there is not looked
+    /// at.
+    #[must_use]
+    pub fn is_readable(&self) -> bool {
+        !self.urls.is_empty() && self.urls.iter().all(|url| super::servers::is_readable(url))
+    }
+}
+
 /// Which paths may be used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub enum IcePolicy {
@@ -220,6 +229,8 @@ pub enum IcePolicy {
     All,
     /// Only through a TURN server: our own addresses stay hidden.
     Relay,
+    /// No path: a connection is refused when it is built.
+    None,
 }
 
 /// Which local addresses are offered.
