@@ -51,6 +51,14 @@ LINES_OF_LOG = f"{LOGGING}::lines_are_filtered_by_level_and_say_where_they_come_
 LEVELS = f"{LOGGING}::levels_are_set_for_all_for_one_and_back"
 REPORT = "tests/utilities.rs::the_report_says_what_works_here"
 LISTED = "tests/utilities.rs::the_errors_of_phone_and_gateway_can_be_listed"
+NETWORK = "tests/network.rs::loopback_goes_down_and_comes_back"
+NETWORKS = "tests/network.rs::a_network_comes_with_its_addresses_and_routes_and_goes"
+WARNED = "tests/phone/notices.rs::muting_twice_and_unmuting_for_nothing_are_warnings"
+TOLD = "tests/phone/notices.rs::who_calls_a_busy_phone_is_named_in_a_notification_and_declined"
+ENDED_CHANGE = "tests/phone/notices.rs::a_change_that_the_gateway_ends_is_a_notification_and_the_call_goes_on"
+ADDRESS = f"{SESSIONS}::the_emergency_address_is_changed_by_who_may_have_one"
+WITHDRAWN = f"{SESSIONS}::logout_withdraws_what_is_pending_and_ends_both_calls"
+BY_NAME = "tests/settings.rs::what_belongs_to_no_phone_is_answered_with_and_without_one"
 UNREACHABLE = f"{FAULTS}::a_gateway_lost_in_mid_call_is_reported_once_and_media_goes_on"
 EXPIRED = f"{FAULTS}::a_restarted_gateway_expires_the_session"
 
@@ -74,18 +82,18 @@ EVENTS = {
     "call:transferred": [TRANSFER, RECORDED],
     "call:transferring": [TRANSFER, RECORDED],
     "call:unmuted": [MUTED],
-    "connectivity:off": [OFFLINE],
-    "connectivity:on": [OFFLINE],
-    "address-updated": [LOGIN, E911],
+    "connectivity:off": [NETWORK, NETWORKS, OFFLINE],
+    "connectivity:on": [NETWORK, NETWORKS, OFFLINE],
+    "address-updated": [ADDRESS, E911],
     "answering": [ANSWERED],
     "dialing": [ANSWERED],
     "error": [REFUSED, LOGIN],
-    "notification": [BUSY_LINE],
-    "warning": [MUTED],
+    "notification": [TOLD, ENDED_CHANGE, BUSY_LINE],
+    "warning": [WARNED],
     "gateway:unreachable": [UNREACHABLE],
     "media:established": [ANSWERED],
     "session:call-switched": [ADDED, SWITCHED],
-    "session:disconnected": [LOGOUT],
+    "session:disconnected": [LOGOUT, WITHDRAWN],
     "session:expired": [EXPIRED],
     "session:ready": [LOGIN],
 }
@@ -93,10 +101,10 @@ EVENTS = {
 # Line -> tests, where the event's own tests do not show it or something else shows it better; or a text.
 MODIFICATIONS = "not yet: video and media modifications"
 LINES = {
-    "S001": [LOGGERS, LINES_OF_LOG],
+    "S001": [LOGGERS, LINES_OF_LOG, BY_NAME],
     "S002": [LOGIN],
-    "S003": [REPORT],
-    "S004": [LEVELS, LOGGERS],
+    "S003": [REPORT, BY_NAME],
+    "S004": [LEVELS, LOGGERS, BY_NAME],
     "S005": [LISTED],
     "S006": [LISTED],
     "S007": [ANSWERED],
@@ -117,7 +125,7 @@ LINES = {
     "S023": [CANCELED],
     "S024": [REJECTED],
     "S025": [TRANSFER],
-    "S031": [LOGIN],
+    "S031": [ADDRESS],
     "S032": [SWITCHED],
     "S033": [STATES],
     "S037": [CANCELED, STAGES],
@@ -142,7 +150,7 @@ LINES = {
     "S184": [STATES],
     "S191": [MUTED, MUTE_CORE],
     "S192": "not yet: conferences",
-    "S340": [STATES],
+    "S340": [ADDRESS, STATES],
     "S358": [LOGIN, ANSWERS],
     "S359": [REFUSED, STATES],
     "S360": ["src/core/methods.rs::checks_follow_the_validation_lists", ANSWERS],
@@ -152,12 +160,12 @@ LINES = {
     "S370": [ANSWERS],
     "S371": [ANSWERS],
     "S372": [f"{FAULTS}::a_server_without_trusted_tls_is_refused"],
-    "S383": [MUTED, MUTE_CORE],
-    "S384": [STAGES],
+    "S383": [WARNED, MUTE_CORE],
+    "S384": [WARNED, STAGES],
     "S393": [f"{CORE_SESSION}::login_that_fails_can_be_repeated", EXPIRY_TEXTS],
     "S394": [EXPIRY_TEXTS],
     "S409": [STATES],
-    "S414": [LOGOUT, f"{CORE_SESSION}::logout_cancels_ends_and_deletes_in_order"],
+    "S414": [LOGOUT, WITHDRAWN, f"{CORE_SESSION}::logout_cancels_ends_and_deletes_in_order"],
     "S415": [REFUSED, STATES],
     "S418": [EXPIRED, EXPIRY_TEXTS],
     "S419": [EXPIRY_TEXTS],

@@ -55,7 +55,13 @@ impl Watched {
     }
 
     async fn next(&mut self) -> Event {
-        tokio::time::timeout(PATIENCE, self.events.next()).await.expect("an event in time").expect("an event")
+        let event =
+            tokio::time::timeout(PATIENCE, self.events.next()).await.expect("an event in time").expect("an event");
+        if event.name().starts_with("connectivity:") {
+            let members = event.to_json().as_object().expect("an object").len();
+            assert_eq!(members, 3, "event, seq and timestamp only (P-1): {}", event.to_json());
+        }
+        event
     }
 
     async fn until(&mut self, name: &str) {

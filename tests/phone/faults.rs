@@ -4,7 +4,7 @@
 
 use crate::party::{PATIENCE, Party, gateway};
 use crate::stub::{Mode, Wire};
-use ewebrtc::{AnswerOptions, DialOptions, LoginOptions, PhoneConfig};
+use ewebrtc::{AnswerOptions, DialOptions, Error, LoginOptions, PhoneConfig};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -180,6 +180,46 @@ async fn a_call_can_be_hung_up_without_a_gateway() {
     alice.until("gateway:reachable").await;
     let call = alice.phone.dial(DialOptions::new("echo")).await.expect("dial");
     call.connected().await.expect("echo answers");
+    alice.leave().await;
+    gateway.stop().await;
+}
+
+/// P-33: without a network every method that needs the gateway is refused before any other check; everything else works.
+#[tokio::test(flavor = "multi_thread")]
+async fn offline_every_method_that_needs_the_gateway_is_refused() {
+    let gateway = gateway().await;
+    let mut alice = Party::login(&gateway, "alice").await;
+    let call = alice.phone.dial(DialOptions::new("echo")).await.expect("dial");
+    call.connected().await.expect("echo answers");
+    alice.phone.set_connectivity(false);
+    alice.phone.set_connectivity(false);
+    alice.until("connectivity:off").await;
+    assert!(!alice.phone.is_online());
+    let guarded = |info: &&ewebrtc_wire::MethodInfo| info.validation.first().is_some_and(|(_, code)| *code == "0002");
+    let mut refused = 0;
+    for info in ewebrtc_wire::methods().iter().filter(|info| info.namespace == "Phone").filter(guarded) {
+        for options in [serde_json::Value::Null, serde_json::json!({})] {
+            match alice.phone.invoke(info.name, options, Some(info.name)) {
+                Err(Error::UnknownMethod(_)) => {}
+                outcome => {
+                    assert_eq!(outcome.expect_err("offline").code(), Some("0002"), "{}", info.name);
+                    let event = alice.until("error").await;
+                    assert_eq!((event.tag(), event.text("ErrorCode")), (Some(info.name), Some("0002")));
+                    refused += 1;
+                }
+            }
+        }
+    }
+    assert!(refused >= 36, "{refused}");
+    alice.phone.mute().await.expect("needs no gateway");
+    assert_eq!(alice.phone.media_type().await.expect("answered").as_deref(), Some("audio"));
+    assert_eq!(alice.phone.is_call_in_progress().await, Ok(true));
+    assert_eq!(alice.phone.clean_phone_number("9-1-1"), Ok("911".into()));
+    alice.settle(Duration::from_millis(200)).await;
+    assert_eq!(alice.names().iter().filter(|name| name.starts_with("connectivity")).count(), 1, "told once");
+    alice.phone.set_connectivity(true);
+    alice.until("connectivity:on").await;
+    call.hangup().await.expect("session and call were kept");
     alice.leave().await;
     gateway.stop().await;
 }

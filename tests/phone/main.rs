@@ -7,6 +7,7 @@ mod changes;
 mod errors;
 mod dtmf;
 mod faults;
+mod notices;
 mod party;
 mod program;
 mod sessions;

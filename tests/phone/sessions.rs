@@ -5,6 +5,7 @@
 use crate::party::{PATIENCE, Party, gateway};
 use crate::stub::{Mode, Wire};
 use ewebrtc::{AnswerOptions, DialOptions, Gateway, GatewayConfig, LoginOptions, PhoneConfig};
+use serde_json::{Value, json};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -55,6 +56,55 @@ async fn logins_are_refused_with_their_codes() {
     alice.until("call:rejected").await;
     alice.leave().await;
     phone.leave().await;
+    gateway.stop().await;
+}
+
+/// Numbers need an emergency address and may change it; accounts must not have one.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_emergency_address_is_changed_by_who_may_have_one() {
+    let gateway = gateway().await;
+    let mut party = Party::new(PhoneConfig::new(gateway.url()));
+    let give = |party: &Party, options: Value| party.phone.invoke("associateE911Id", options, Some("e"));
+    for (options, code) in [
+        (Value::Null, "2051"),
+        (json!({}), "2052"),
+        (json!({"e911Id": null}), "2052"),
+        (json!({"e911Id": ""}), "2052"),
+        (json!({"e911Id": 5}), "2052"),
+        (json!({"e911Id": ["E1"]}), "2052"),
+        (json!({"e911Id": "E1"}), "2053"),
+    ] {
+        let error = give(&party, options.clone()).expect_err("refused");
+        assert_eq!(error.code(), Some(code), "{options}");
+        assert_eq!(party.until("error").await.tag(), Some("e"));
+    }
+    // A number: one event per command.
+    let token = gateway.dev_token("14251234567").await.expect("a token").access_token;
+    let mut options = LoginOptions::new(token);
+    options.e911_id = Some("E1".into());
+    party.phone.login(options).await.expect("login");
+    let session = party.until("session:ready").await.text("sessionId").map(str::to_owned);
+    party.forget();
+    for tag in ["first", "second"] {
+        party.phone.invoke("associateE911Id", json!({"e911Id": "E2"}), Some(tag)).expect("accepted");
+        let updated = party.until("address-updated").await;
+        assert_eq!((updated.tag(), updated.text("sessionId")), (Some(tag), session.as_deref()));
+    }
+    party.settle(Duration::from_millis(200)).await;
+    assert_eq!(party.names(), ["address-updated", "address-updated"]);
+    assert_eq!(party.phone.associate_e911_id("null").await.expect_err("no id").code(), Some("1019"));
+    party.phone.set_connectivity(false);
+    assert_eq!(party.phone.associate_e911_id("E3").await.expect_err("offline").code(), Some("0002"));
+    party.phone.set_connectivity(true);
+    party.until("connectivity:on").await;
+    party.phone.associate_e911_id("E3").await.expect("the session was kept");
+    party.leave().await;
+
+    // An account.
+    let mut alice = Party::login(&gateway, "alice").await;
+    assert_eq!(alice.phone.associate_e911_id("E1").await.expect_err("forbidden").code(), Some("1501"));
+    alice.until("error").await;
+    alice.leave().await;
     gateway.stop().await;
 }
 
@@ -118,6 +168,68 @@ async fn logout_in_a_call_ends_the_call_first() {
     carol.phone.close();
     carol.until("phone:closed").await;
     bob.until("call:canceled").await;
+    bob.leave().await;
+    gateway.stop().await;
+}
+
+/// P-25: what rings or is being dialled is withdrawn before the calls end, and everybody is told.
+#[tokio::test(flavor = "multi_thread")]
+async fn logout_withdraws_what_is_pending_and_ends_both_calls() {
+    let gateway = gateway().await;
+    let (mut alice, mut bob) = (Party::login(&gateway, "alice").await, Party::login(&gateway, "bob").await);
+    assert_eq!(alice.phone.logout().await, Ok(()));
+    assert_eq!(alice.phone.logout().await.expect_err("no session").code(), Some("2101"));
+    let again = async |party: &mut Party, user: &str| {
+        let token = gateway.dev_token(user).await.expect("a token").access_token;
+        party.phone.login(LoginOptions::new(token)).await.expect("login works at once");
+        party.until("session:ready").await;
+        party.forget();
+    };
+    again(&mut alice, "alice").await;
+    let names = |party: &Party| -> Vec<String> {
+        party.names().into_iter().filter(|name| !name.starts_with("media:")).collect()
+    };
+
+    // Being dialled.
+    alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    bob.until("call:incoming").await;
+    alice.until("call:connecting").await;
+    alice.forget();
+    alice.phone.logout().await.expect("logout");
+    let disconnected = alice.until("session:disconnected").await;
+    assert!(disconnected.get("sessionId").is_none() && disconnected.get("ErrorCode").is_none(), "no payload");
+    assert_eq!(names(&alice), ["sc connecting>canceled", "call:canceled", "session:disconnected"]);
+    bob.until("call:canceled").await;
+
+    // Ringing.
+    again(&mut alice, "alice").await;
+    bob.phone.dial(DialOptions::new("alice")).await.expect("dial");
+    alice.until("call:incoming").await;
+    alice.forget();
+    alice.phone.logout().await.expect("logout");
+    alice.until("session:disconnected").await;
+    assert_eq!(names(&alice), ["sc created>rejected", "call:rejected", "session:disconnected"]);
+    bob.until("call:rejected").await;
+
+    // Two calls, one of them held; two logouts at once end once.
+    again(&mut alice, "alice").await;
+    alice.phone.dial(DialOptions::new("echo")).await.expect("dial");
+    alice.until("call:connected").await;
+    alice.phone.add_call(DialOptions::new("bob")).await.expect("addCall");
+    bob.until("call:incoming").await;
+    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
+    alice.until("session:call-switched").await;
+    alice.forget();
+    let (first, second) = tokio::join!(alice.phone.logout(), alice.phone.logout());
+    assert_eq!((first, second), (Ok(()), Ok(())));
+    alice.until("session:disconnected").await;
+    alice.settle(Duration::from_millis(200)).await;
+    let seen = names(&alice);
+    let count = |name: &str| seen.iter().filter(|seen| *seen == name).count();
+    assert_eq!((count("call:disconnected"), count("session:disconnected")), (2, 1), "{seen:?}");
+    assert_eq!((count("call:disconnecting"), count("call:resumed")), (0, 0), "{seen:?}");
+    assert_eq!(seen.last().map(String::as_str), Some("session:disconnected"));
+    bob.until("call:disconnected").await;
     bob.leave().await;
     gateway.stop().await;
 }
