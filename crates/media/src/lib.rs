@@ -4,10 +4,11 @@
 //! Owns: everything about audio between the session description and the samples. It knows nobody above it: no call, no
 //! session, no gateway. The path of a sample is walked in this order: `source` → `codec` → `worker` → `transport`, and
 //! back `transport` → `jitter` (with `codec`) → `worker` → `sink`; `leg` puts the two ends together, `engine` is the
-//! clock of all of them.
+//! clock of all of them. `anchor` stands beside a leg: two transports whose packets are passed from one to the other.
 #![warn(missing_docs)]
 
 pub mod analysis;
+pub mod anchor;
 pub mod codec;
 pub mod dtmf;
 pub mod engine;
@@ -30,6 +31,7 @@ pub mod transport;
 mod wav;
 mod worker;
 
+pub use anchor::{Anchor, End};
 pub use engine::{Engine, EngineMetrics};
 pub use error::MediaError;
 pub use leg::{Leg, LegConfig, LegStats};

@@ -12,7 +12,7 @@
 //! cannot place. A host should keep these targets switched off unless it looks for a fault there; nothing here logs at
 //! info level, and no message of ours contains an address.
 
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 
 use crate::MediaError;
 
@@ -51,6 +51,17 @@ use session::Shared;
 /// and DTLS role run on.
 #[derive(Clone)]
 pub struct Transport(Arc<Handle>);
+
+/// See [`Transport::downgrade`].
+#[derive(Clone)]
+pub(crate) struct WeakTransport(Weak<Handle>);
+
+impl WeakTransport {
+    /// The transport, unless its last handle is gone.
+    pub(crate) fn upgrade(&self) -> Option<Transport> {
+        self.0.upgrade().map(Transport)
+    }
+}
 
 /// Closes the transport with the last clone.
 struct Handle(Arc<Shared>);
@@ -162,6 +173,17 @@ impl Transport {
     /// connected, not allowed by the agreed direction, or the connection's queue of 256 packets is full.
     pub fn send(&self, medium: Medium, packet: RtpPacket) -> bool {
         self.0.0.send(medium, packet)
+    }
+
+    /// As [`Transport::send`], with the sequence number as given: for a relay, at whose far end the losses of the near
+    /// one must stay visible. One transport is used either with this or with `send`.
+    pub(crate) fn forward(&self, medium: Medium, packet: RtpPacket) -> bool {
+        self.0.0.forward(medium, packet)
+    }
+
+    /// A handle that does not keep the transport open, for what its events are given to.
+    pub(crate) fn downgrade(&self) -> WeakTransport {
+        WeakTransport(Arc::downgrade(&self.0))
     }
 
     /// The state told last.

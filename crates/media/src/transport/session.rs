@@ -56,6 +56,13 @@ pub(super) struct Links {
     closed: bool,
 }
 
+/// Who counts the packets that leave.
+#[derive(Clone, Copy)]
+enum Numbers {
+    Ours,
+    Given,
+}
+
 #[derive(Default)]
 struct Counts {
     sent: AtomicU64,
@@ -196,11 +203,20 @@ impl Shared {
     }
 
     /// See [`Transport::send`](super::Transport::send).
-    pub(super) fn send(&self, medium: Medium, mut packet: RtpPacket) -> bool {
+    pub(super) fn send(&self, medium: Medium, packet: RtpPacket) -> bool {
+        self.send_numbered(medium, packet, Numbers::Ours)
+    }
+
+    /// See [`Transport::forward`](super::Transport::forward).
+    pub(super) fn forward(&self, medium: Medium, packet: RtpPacket) -> bool {
+        self.send_numbered(medium, packet, Numbers::Given)
+    }
+
+    fn send_numbered(&self, medium: Medium, mut packet: RtpPacket, numbers: Numbers) -> bool {
         let sent = match medium {
             Medium::Audio => {
                 packet.ssrc = self.ssrc;
-                self.send_audio(packet)
+                self.send_audio(packet, numbers)
             }
             Medium::Video => None,
         };
@@ -217,7 +233,7 @@ impl Shared {
     }
 
     /// The bytes of payload handed over, or nothing if the packet was dropped.
-    fn send_audio(&self, mut packet: RtpPacket) -> Option<u64> {
+    fn send_audio(&self, mut packet: RtpPacket, numbers: Numbers) -> Option<u64> {
         if !self.may_send.load(Ordering::Acquire) {
             return None;
         }
@@ -230,7 +246,10 @@ impl Shared {
             return None;
         }
         // Counted here, not by the caller: over a change of connection and a hold the numbers run on without a hole.
-        packet.sequence = self.sequence.fetch_add(1, Ordering::Relaxed);
+        match numbers {
+            Numbers::Ours => packet.sequence = self.sequence.fetch_add(1, Ordering::Relaxed),
+            Numbers::Given => {}
+        }
         let bytes = packet.payload.len() as u64;
         let taken = connection.write(packet);
         if connection.is_dead() {
