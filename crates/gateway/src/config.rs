@@ -5,6 +5,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::anchor::{AnchorFactory, MediaAnchor};
 use crate::core::{CoreConfig, Limits};
 use crate::echo::{EchoFactory, MediaEcho};
 
@@ -40,10 +41,18 @@ pub struct GatewayConfig {
     pub connections: usize,
     /// Calls to `echo` at a time; the next caller hears `Not available`.
     pub echoes: usize,
+    /// Whether the gateway makes a ringback tone for callers (early media). Such a call has its media in the gateway: see
+    /// `docs/protocol-extensions.md`.
+    pub ringback: bool,
+    /// Calls with a ringback tone at a time, each with two connections here; the next call goes without the tone, its media
+    /// directly from phone to phone.
+    pub anchors: usize,
     /// Bounds of the core.
     pub limits: Limits,
     /// What answers calls to `echo`.
     pub echo: Arc<dyn EchoFactory>,
+    /// What makes the ringback tone and passes on the audio of those calls.
+    pub anchor: Arc<dyn AnchorFactory>,
 }
 
 impl Default for GatewayConfig {
@@ -63,8 +72,11 @@ impl Default for GatewayConfig {
             error_hold: Duration::from_secs(1),
             connections: 4096,
             echoes: 32,
+            ringback: false,
+            anchors: 64,
             limits: Limits::default(),
             echo: Arc::new(MediaEcho::default()),
+            anchor: Arc::new(MediaAnchor::default()),
         }
     }
 }
@@ -105,6 +117,7 @@ impl GatewayConfig {
             hold_back: self.hold_back.min(Duration::from_secs(1)),
             // One of the two lifetimes that the original's documentation names (section 2.9.3).
             token: Duration::from_secs(172_800),
+            ringback: self.ringback,
             limits: self.limits.clone(),
         })
     }

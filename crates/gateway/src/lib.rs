@@ -7,7 +7,7 @@
 //! [`core`] (all decisions, no clock and no network) and back as outputs: answers of polls, echoes to start.
 //!
 //! Calls pass their descriptions through end to end, so media flows directly between the parties (rest-protocol.md D-27);
-//! only calls to `echo` have media here.
+//! only calls to `echo` have media here, and those that get a ringback tone ([`GatewayConfig::ringback`]).
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), ewebrtc_gateway::GatewayError> {
@@ -21,6 +21,7 @@
 
 #![warn(missing_docs)]
 
+mod anchor;
 mod config;
 pub mod core;
 mod echo;
@@ -28,6 +29,7 @@ mod http;
 mod server;
 mod shell;
 
+pub use anchor::{AnchorCall, AnchorFactory, AnchorMade, AnchorResult, MediaAnchor};
 pub use config::{GatewayConfig, GatewayError};
 pub use core::{Limits, TokenGrant};
 pub use echo::{EchoCall, EchoFactory, EchoResult, MediaEcho};

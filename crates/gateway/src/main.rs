@@ -26,6 +26,8 @@ Usage: ewebrtc-gateway --dev [options]
   --poll-seconds N       how long a poll for events is held, 1 to 35    [25]
   --lost-seconds N       a session whose events nobody has asked for so long has lost its phone: its calls end and the
                          other parties are told                         [45]
+  --ringback             callers hear a ringback tone of the gateway until the answer (early media); the audio of such a
+                         call goes through the gateway. Not for calls with video
   --help                 this text
 
 The only line on standard output is `listening on http://ADDRESS:PORT`. Logs go to standard error; RUST_LOG chooses them
@@ -53,6 +55,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::
         match argument {
             Short('h') | Long("help") => return Ok(Wish::Help),
             Long("dev") => config.dev = true,
+            Long("ringback") => config.ringback = true,
             Long("listen") => config.listen = parser.value()?.string()?,
             Long("domain") => config.domain = parser.value()?.string()?,
             Long("session-seconds") => config.session_seconds = number(&mut parser, "--session-seconds")?,
@@ -82,7 +85,7 @@ fn main() -> ExitCode {
         }
         Err(fault) => return usage(&fault),
     };
-    // Setting up the connection of an echo moves large values over the stack (8 MiB, taken only where touched).
+    // Setting up the connection of an echo or an anchor moves large values over the stack (8 MiB, taken only where touched).
     let runtime = match tokio::runtime::Builder::new_multi_thread().thread_stack_size(8 << 20).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {

@@ -111,7 +111,7 @@ impl Gateway {
             log::warn!("the server did not end in order");
         }
         self.timer.abort();
-        self.state.close_echoes();
+        self.state.close_media();
         log::info!("the gateway has stopped");
     }
 }
@@ -122,7 +122,7 @@ impl Drop for Gateway {
         if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
             server.abort();
         }
-        self.state.close_echoes();
+        self.state.close_media();
     }
 }
 

@@ -1,4 +1,4 @@
-//! The core among tokio tasks: its lock, its timer, the polls that wait, the echoes that run.
+//! The core among tokio tasks: its lock, its timer, the polls that wait, the echoes and anchors that run.
 //!
 //! Owns: [`GatewayState`]. Lives on: the gateway's runtime; the lock is held for the length of one core call, never
 //! across an await. Must not import: axum, hyper.
@@ -10,15 +10,21 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::{Notify, mpsc, oneshot};
 use tokio::task::JoinHandle;
 
+use crate::anchor::{AnchorFactory, AnchorMade, AnchorResult};
 use crate::config::{GatewayConfig, GatewayError};
-use crate::core::{Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant};
+use crate::core::{
+    AnchorTask, Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant,
+};
 use crate::echo::{EchoCall, EchoFactory};
 
 /// Longest time the echo may take for its answer.
 const ECHO_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Longest time an anchor may take for one description. Shorter than a modification waits.
+const ANCHOR_PATIENCE: Duration = Duration::from_secs(10);
 
 /// The state behind [`app`](crate::app). Clones share it.
 #[derive(Clone)]
@@ -33,6 +39,8 @@ struct Inner {
     dev: bool,
     echo: Arc<dyn EchoFactory>,
     echo_limit: usize,
+    anchor: Arc<dyn AnchorFactory>,
+    anchor_limit: usize,
 }
 
 /// Everything under the lock.
@@ -41,6 +49,9 @@ struct Desk {
     polls: HashMap<PollId, oneshot::Sender<PollAnswer>>,
     /// `None` while the answer is being made.
     echoes: HashMap<Id, Option<Box<dyn EchoCall>>>,
+    /// The way to the task of each anchor; the anchor ends, after what it was asked, when this is dropped. What waits in it
+    /// is bounded: all but a few tasks have an event that waits in an outbox.
+    anchors: HashMap<Id, mpsc::UnboundedSender<AnchorTask>>,
 }
 
 impl Drop for Inner {
@@ -57,7 +68,7 @@ impl GatewayState {
     pub fn new(config: &GatewayConfig) -> Result<Self, GatewayError> {
         let core = Core::new(config.check()?, Box::new(|| uuid::Uuid::new_v4().to_string()));
         Ok(Self(Arc::new(Inner {
-            desk: Mutex::new(Desk { core, polls: HashMap::new(), echoes: HashMap::new() }),
+            desk: Mutex::new(Desk { core, polls: HashMap::new(), echoes: HashMap::new(), anchors: HashMap::new() }),
             rearm: Arc::new(Notify::new()),
             next_poll: AtomicU64::new(1),
             closing: AtomicBool::new(false),
@@ -65,6 +76,8 @@ impl GatewayState {
             dev: config.dev,
             echo: config.echo.clone(),
             echo_limit: config.echoes,
+            anchor: config.anchor.clone(),
+            anchor_limit: config.anchors,
         })))
     }
 
@@ -96,6 +109,11 @@ impl GatewayState {
         self.lock().core.call_count()
     }
 
+    /// Running calls whose media is here because they have, or had, a ringback tone.
+    pub fn anchor_count(&self) -> usize {
+        self.lock().anchors.len()
+    }
+
     /// Polls that wait for their answer.
     pub fn poll_count(&self) -> usize {
         self.lock().polls.len()
@@ -124,10 +142,13 @@ impl GatewayState {
         self.input(Input::Closing);
     }
 
-    /// Drops all running echoes.
-    pub(crate) fn close_echoes(&self) {
-        let echoes = std::mem::take(&mut self.lock().echoes);
-        drop(echoes);
+    /// Drops all running echoes and anchors.
+    pub(crate) fn close_media(&self) {
+        let media = {
+            let mut desk = self.lock();
+            (std::mem::take(&mut desk.echoes), std::mem::take(&mut desk.anchors))
+        };
+        drop(media);
     }
 
     /// Opens a poll; the ticket brings its answer.
@@ -183,6 +204,20 @@ impl GatewayState {
                     }
                 }
                 Output::EchoStop { call } => stopped.extend(desk.echoes.remove(&call)),
+                Output::AnchorStart { call, offer } => match self.start_anchor(&desk, &call, offer) {
+                    Some(tasks) => drop(desk.anchors.insert(call, tasks)),
+                    None => desk.core.input(now, Input::AnchorReady { call, made: None }, &mut more),
+                },
+                Output::Anchor { call, task } => {
+                    let unheard = match desk.anchors.get(&call) {
+                        Some(tasks) => tasks.send(task).err().map(|error| error.0),
+                        None => Some(task),
+                    };
+                    if let Some(input) = unheard.and_then(|task| outcome(&call, task, Err(()))) {
+                        desk.core.input(now, input, &mut more);
+                    }
+                }
+                Output::AnchorStop { call } => drop(desk.anchors.remove(&call)),
             }
             todo.extend(more);
         }
@@ -242,6 +277,18 @@ impl GatewayState {
         true
     }
 
+    /// The way to the anchor's task. `None`: there are too many, or there is no runtime to run in.
+    fn start_anchor(&self, desk: &Desk, call: &Id, offer: String) -> Option<mpsc::UnboundedSender<AnchorTask>> {
+        if desk.anchors.len() >= self.0.anchor_limit {
+            log::warn!("a call goes without ringback: too many have it");
+            return None;
+        }
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        let (sender, tasks) = mpsc::unbounded_channel();
+        runtime.spawn(run_anchor(Arc::downgrade(&self.0), call.clone(), self.0.anchor.start(offer), tasks));
+        Some(sender)
+    }
+
     fn echo_answered(&self, call: Id, answer: Option<String>, echo: Option<Box<dyn EchoCall>>) {
         let unused = {
             let mut desk = self.lock();
@@ -256,6 +303,62 @@ impl GatewayState {
         };
         drop(unused);
         self.input(Input::EchoAnswered { call, answer });
+    }
+}
+
+/// Makes the anchor of a call, lets it do what the core asks, in order, and drops it when the core needs it no more.
+async fn run_anchor(
+    inner: Weak<Inner>,
+    call: Id,
+    start: Pin<Box<dyn Future<Output = AnchorResult> + Send>>,
+    mut tasks: mpsc::UnboundedReceiver<AnchorTask>,
+) {
+    let tell = |input| {
+        if let Some(inner) = inner.upgrade() {
+            GatewayState(inner).input(input);
+        }
+    };
+    let anchor = match tokio::time::timeout(ANCHOR_PATIENCE, start).await {
+        Ok(Ok(AnchorMade { answer, offer, anchor })) => {
+            tell(Input::AnchorReady { call: call.clone(), made: Some((answer, offer)) });
+            anchor
+        }
+        failed => {
+            log::warn!("a call goes without ringback: its media could not be set up");
+            if let Ok(Err(error)) = failed {
+                log::debug!("no ringback: {error}");
+            }
+            if let Some(inner) = inner.upgrade() {
+                drop(GatewayState(inner).lock().anchors.remove(&call));
+            }
+            return tell(Input::AnchorReady { call, made: None });
+        }
+    };
+    while let Some(task) = tasks.recv().await {
+        let result = match tokio::time::timeout(ANCHOR_PATIENCE, anchor.work(task.clone())).await {
+            Ok(Ok(text)) => Ok(text),
+            Ok(Err(error)) => {
+                log::debug!("the media of a call does not take a description: {error}");
+                Err(())
+            }
+            Err(_) => Err(()),
+        };
+        if let Some(input) = outcome(&call, task, result) {
+            tell(input);
+        }
+    }
+}
+
+/// What the core is told about the outcome of an anchor's task.
+fn outcome(call: &Id, task: AnchorTask, result: Result<String, ()>) -> Option<Input> {
+    let call = call.clone();
+    match task {
+        AnchorTask::Offer { ticket, .. } | AnchorTask::Answer { ticket, .. } => {
+            Some(Input::AnchorSaid { call, ticket, sdp: result.ok() })
+        }
+        AnchorTask::Connect { .. } => result.is_err().then_some(Input::AnchorFailed { call }),
+        // What was agreed before goes on.
+        AnchorTask::Answered { .. } => None,
     }
 }
 

@@ -29,6 +29,8 @@ pub mod reason {
     pub const NO_OTHER_SESSION: &str = "No other session";
     /// A transfer that the gateway or one of its parties does not allow.
     pub const FORBIDDEN: &str = "Forbidden";
+    /// The gateway's own media of the call, which it has for a ringback tone, has failed.
+    pub const MEDIA_FAILED: &str = "Media failed";
     /// A transfer of a call that is being modified (D-29 instead of the 409 of D-14).
     pub const MODIFICATION_RUNNING: &str = "Modification in progress";
 }

@@ -10,9 +10,10 @@
 
 use std::time::Instant;
 
-use ewebrtc_wire::{DeleteReason, reason};
+use ewebrtc_wire::{Address, DeleteReason, Direction, reason};
 
 use super::Id;
+use super::anchor::{AnchorEnd, AnchorTask};
 use super::describe::{Role, settled};
 use super::talk::{Side, Talk};
 
@@ -36,6 +37,17 @@ pub(super) enum Stage {
         /// Some session of the user was busy, so `User busy` is the truth when nobody is left.
         busy: bool,
         /// When ringing ends without an answer.
+        until: Instant,
+        /// The media ends here, and the caller hears a ringback tone.
+        anchored: bool,
+    },
+    /// The anchor prepares its answer to the caller and its offer to the callee; nobody rings yet.
+    Anchoring {
+        /// Who calls, with the offer.
+        caller: Side,
+        /// Who is called.
+        callee: Address,
+        /// When the caller has waited long enough.
         until: Instant,
     },
     /// The echo prepares its answer.
@@ -86,6 +98,12 @@ pub(super) enum Happening {
     EchoReady { sdp: String },
     /// The echo could not answer.
     EchoFailed,
+    /// The anchor has answered the caller and made an offer for these, or the call goes without it.
+    Anchored { callees: Vec<Party>, busy: bool, made: Option<(String, String)> },
+    /// Meanwhile there is nobody any more whom the call could reach.
+    Unreachable { reason: &'static str },
+    /// The anchor cannot go on.
+    AnchorFailed,
 }
 
 /// What a modification has that begins now.
@@ -99,8 +117,11 @@ pub(super) struct Fresh {
 /// What a leg is told while it goes on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum News {
-    /// The calling leg is connected, or the leg that took over a moved call: `session-open` with the answer.
-    Open { sdp: String },
+    /// Early media for the calling leg: a provisional `session-open` with the answer (section 3.3.2).
+    Early { sdp: String },
+    /// The calling leg is connected, or the leg that took over a moved call: `session-open` with the answer, unless there
+    /// was early media.
+    Open { sdp: Option<String> },
     /// `session-modified`: the answering leg is connected (D-7), or the call has moved; with the answer to its own offer
     /// when a move failed.
     Modified { sdp: Option<String> },
@@ -117,6 +138,23 @@ pub(super) enum News {
     TransferInitiated { target: Id },
     /// `transfer-terminated`
     TransferTerminated { target: Id, reason: &'static str },
+}
+
+impl News {
+    /// The description in it.
+    pub(super) fn description(&self) -> Option<&str> {
+        match self {
+            News::Early { sdp } => Some(sdp),
+            News::Open { sdp }
+            | News::Modified { sdp }
+            | News::ModReceived { sdp, .. }
+            | News::ModTerminated { sdp, .. } => sdp.as_deref(),
+            News::ModOver { .. }
+            | News::MoveTerminated { .. }
+            | News::TransferInitiated { .. }
+            | News::TransferTerminated { .. } => None,
+        }
+    }
 }
 
 /// What follows for one leg.
@@ -138,6 +176,13 @@ pub(super) enum Effect {
     AskEcho { mod_id: Id, offer: String },
     /// Nobody sends audio back any more.
     StopEcho,
+    /// The leg is told something with a description that the anchor makes: an offer in this direction, or the answer to
+    /// `offer`. The one in the news is what the other side said.
+    Describe { party: Party, from: String, news: News, to: AnchorEnd, direction: Direction, offer: Option<String> },
+    /// The anchor is asked to do something.
+    Anchor(AnchorTask),
+    /// Nothing is anchored any more.
+    StopAnchor,
 }
 
 impl Call {
@@ -146,6 +191,16 @@ impl Call {
         match &self.stage {
             Stage::Ringing { callees, .. } => callees.iter().any(|p| *p.leg == *leg),
             Stage::Talking(talk) => talk.rings_at(leg),
+            Stage::Anchoring { .. } | Stage::EchoStarting { .. } | Stage::Over => false,
+        }
+    }
+
+    /// Whether there is an anchor, or one is being made.
+    fn is_anchored(&self) -> bool {
+        match &self.stage {
+            Stage::Anchoring { .. } => true,
+            Stage::Ringing { anchored, .. } => *anchored,
+            Stage::Talking(talk) => talk.anchored,
             Stage::EchoStarting { .. } | Stage::Over => false,
         }
     }
@@ -154,14 +209,16 @@ impl Call {
     pub(super) fn talk(&mut self) -> Option<&mut Talk> {
         match &mut self.stage {
             Stage::Talking(talk) => Some(talk),
-            Stage::Ringing { .. } | Stage::EchoStarting { .. } | Stage::Over => None,
+            Stage::Anchoring { .. } | Stage::Ringing { .. } | Stage::EchoStarting { .. } | Stage::Over => None,
         }
     }
 
     /// When [`Happening::Timeout`] is due.
     pub(super) fn deadline(&self) -> Option<Instant> {
         match &self.stage {
-            Stage::Ringing { until, .. } | Stage::EchoStarting { until, .. } => Some(*until),
+            Stage::Anchoring { until, .. } | Stage::Ringing { until, .. } | Stage::EchoStarting { until, .. } => {
+                Some(*until)
+            }
             Stage::Talking(talk) => talk.deadline(),
             Stage::Over => None,
         }
@@ -169,11 +226,13 @@ impl Call {
 
     /// Advances the call. What does not fit its stage changes nothing and has no effect.
     pub(super) fn handle(&mut self, happening: Happening, fresh: Fresh, effects: &mut Vec<Effect>) {
+        let anchored = self.is_anchored();
         self.stage = match std::mem::replace(&mut self.stage, Stage::Over) {
-            Stage::Ringing { caller, callee_uri, callees, busy, until } => {
-                let ring = Ring { caller, callee_uri, callees, busy, until };
+            Stage::Ringing { caller, callee_uri, callees, busy, until, anchored } => {
+                let ring = Ring { caller, callee_uri, callees, busy, until, anchored };
                 ring.handle(happening, effects)
             }
+            Stage::Anchoring { caller, callee, until } => anchoring(caller, callee, until, happening, effects),
             Stage::EchoStarting { caller, callee_uri, until } => {
                 echo_starting(caller, callee_uri, until, happening, effects)
             }
@@ -186,6 +245,9 @@ impl Call {
             }
             Stage::Over => Stage::Over,
         };
+        if anchored && matches!(self.stage, Stage::Over) {
+            effects.push(Effect::StopAnchor);
+        }
     }
 }
 
@@ -196,6 +258,7 @@ struct Ring {
     callees: Vec<Party>,
     busy: bool,
     until: Instant,
+    anchored: bool,
 }
 
 impl Ring {
@@ -217,11 +280,16 @@ impl Ring {
             Happening::Answered { leg, sdp } => match self.callees.iter().find(|p| p.leg == leg).cloned() {
                 Some(party) => {
                     self.withdraw(|p| p.leg != leg, effects);
-                    let (from, news) = (self.callee_uri.clone(), News::Open { sdp: sdp.clone() });
+                    if self.anchored {
+                        effects.push(Effect::Anchor(AnchorTask::Connect { answer: sdp.clone() }));
+                    }
+                    // After early media the caller has its answer already (section 3.3.2).
+                    let answer = Some(sdp.clone()).filter(|_| !self.anchored);
+                    let (from, news) = (self.callee_uri.clone(), News::Open { sdp: answer });
                     effects.extend(self.caller.party.clone().map(|party| Effect::Tell { party, from, news }));
                     let (from, news) = (self.caller.uri.clone(), News::Modified { sdp: None });
                     effects.push(Effect::Tell { party: party.clone(), from, news });
-                    connected(self.caller, Some(party), self.callee_uri, sdp)
+                    connected(self.caller, Some(party), self.callee_uri, sdp, self.anchored)
                 }
                 None => self.stays(),
             },
@@ -263,7 +331,16 @@ impl Ring {
                 self.withdraw(|_| true, effects);
                 Stage::Over
             }
-            Happening::EchoReady { .. } | Happening::EchoFailed => self.stays(),
+            Happening::AnchorFailed if self.anchored => {
+                self.end_caller(Some(reason::MEDIA_FAILED), false, effects);
+                self.withdraw(|_| true, effects);
+                Stage::Over
+            }
+            Happening::EchoReady { .. }
+            | Happening::EchoFailed
+            | Happening::Anchored { .. }
+            | Happening::Unreachable { .. }
+            | Happening::AnchorFailed => self.stays(),
         }
     }
 
@@ -279,19 +356,72 @@ impl Ring {
     }
 
     fn stays(self) -> Stage {
-        let Ring { caller, callee_uri, callees, busy, until } = self;
-        Stage::Ringing { caller, callee_uri, callees, busy, until }
+        let Ring { caller, callee_uri, callees, busy, until, anchored } = self;
+        Stage::Ringing { caller, callee_uri, callees, busy, until, anchored }
     }
 }
 
 /// Both sides are there: who answers chooses the DTLS roles (section 4.8).
-fn connected(mut caller: Side, answerer: Option<Party>, uri: String, sdp: String) -> Stage {
+fn connected(mut caller: Side, answerer: Option<Party>, uri: String, sdp: String, anchored: bool) -> Stage {
     let role = Role::of_answer(&sdp);
     caller.role = role.map(Role::opposite);
     caller.sdp = settled(&caller.sdp, &sdp);
     let mut answering = Side::new(answerer, uri, sdp);
     answering.role = role;
-    Stage::Talking(Box::new(Talk::new([caller, answering])))
+    Stage::Talking(Box::new(Talk::new([caller, answering], anchored)))
+}
+
+/// [`Stage::Anchoring`] by itself.
+fn anchoring(caller: Side, callee: Address, until: Instant, happening: Happening, effects: &mut Vec<Effect>) -> Stage {
+    let callee_uri = callee.uri();
+    match happening {
+        Happening::Anchored { callees, busy, made } => {
+            let anchored = made.is_some();
+            let offer = match made {
+                Some((answer, offer)) => {
+                    let (from, news) = (callee_uri.clone(), News::Early { sdp: answer });
+                    effects.extend(caller.party.clone().map(|party| Effect::Tell { party, from, news }));
+                    offer
+                }
+                None => caller.sdp.clone(),
+            };
+            let invite = |party: &Party| Effect::Invite {
+                party: party.clone(),
+                from: caller.uri.clone(),
+                sdp: Some(offer.clone()),
+            };
+            effects.extend(callees.iter().map(invite));
+            Stage::Ringing { caller, callee_uri, callees, busy, until, anchored }
+        }
+        Happening::Unreachable { reason } => {
+            caller.end(&callee_uri, Some(reason), false, effects);
+            Stage::Over
+        }
+        Happening::AnchorFailed => {
+            caller.end(&callee_uri, Some(reason::MEDIA_FAILED), false, effects);
+            Stage::Over
+        }
+        Happening::Timeout => {
+            caller.end(&callee_uri, Some(reason::NO_ANSWER), false, effects);
+            Stage::Over
+        }
+        Happening::Deleted { leg, how } if caller.is(&leg) => {
+            caller.end(&callee_uri, cancelled(how), true, effects);
+            Stage::Over
+        }
+        Happening::Gone { leg, why } if caller.is(&leg) => {
+            if why == Gone::PhoneLost {
+                caller.end(&callee_uri, Some(reason::PHONE_LOST), false, effects);
+            }
+            Stage::Over
+        }
+        Happening::Answered { .. }
+        | Happening::Deleted { .. }
+        | Happening::Gone { .. }
+        | Happening::Busy { .. }
+        | Happening::EchoReady { .. }
+        | Happening::EchoFailed => Stage::Anchoring { caller, callee, until },
+    }
 }
 
 fn echo_starting(
@@ -303,9 +433,9 @@ fn echo_starting(
 ) -> Stage {
     match happening {
         Happening::EchoReady { sdp } => {
-            let (from, news) = (callee_uri.clone(), News::Open { sdp: sdp.clone() });
+            let (from, news) = (callee_uri.clone(), News::Open { sdp: Some(sdp.clone()) });
             effects.extend(caller.party.clone().map(|party| Effect::Tell { party, from, news }));
-            connected(caller, None, callee_uri, sdp)
+            connected(caller, None, callee_uri, sdp, false)
         }
         Happening::EchoFailed | Happening::Timeout => {
             caller.end(&callee_uri, Some(reason::NOT_AVAILABLE), false, effects);
@@ -324,9 +454,13 @@ fn echo_starting(
             effects.push(Effect::StopEcho);
             Stage::Over
         }
-        Happening::Answered { .. } | Happening::Deleted { .. } | Happening::Gone { .. } | Happening::Busy { .. } => {
-            Stage::EchoStarting { caller, callee_uri, until }
-        }
+        Happening::Answered { .. }
+        | Happening::Deleted { .. }
+        | Happening::Gone { .. }
+        | Happening::Busy { .. }
+        | Happening::Anchored { .. }
+        | Happening::Unreachable { .. }
+        | Happening::AnchorFailed => Stage::EchoStarting { caller, callee_uri, until },
     }
 }
 

@@ -141,6 +141,13 @@ pub(super) fn agree(a: &str, b: &str) -> bool {
     shape(a) == shape(b)
 }
 
+/// Direction of the first section that is not refused, which is the audio where there is nothing else.
+pub(super) fn direction_of(sdp: &str) -> Direction {
+    let lines = Lines::split(sdp);
+    let live = lines.sections.iter().find(|s| !s.is_refused());
+    live.map_or(Direction::Inactive, |s| s.direction().unwrap_or(lines.default_direction()))
+}
+
 /// Whether `offer` comes from another connection than `last`: ICE credentials are never those of another connection.
 /// Original clients repeat their last description instead (section 5.10).
 pub(super) fn is_fresh(offer: &str, last: &str) -> bool {

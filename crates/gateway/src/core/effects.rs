@@ -7,6 +7,7 @@ use std::time::Instant;
 
 use ewebrtc_wire::{BASE_PATH, EventObject, EventState, Kind, path, reason};
 
+use super::anchor::AnchorTask;
 use super::call::{Call, Effect, Fresh, Happening, News, Party, Stage};
 use super::session::Leg;
 use super::{Core, Id, Output, Timer};
@@ -24,11 +25,14 @@ impl Core {
             Happening::Deleted { .. } | Happening::Gone { .. } => {
                 self.end_transfer(now, call, reason::CALL_TERMINATED, out);
             }
+            Happening::AnchorFailed => self.end_transfer(now, call, reason::MEDIA_FAILED, out),
             Happening::Timeout => self.end_transfer(now, call, reason::NO_ANSWER, out),
             Happening::Answered { .. }
             | Happening::Busy { .. }
             | Happening::EchoReady { .. }
-            | Happening::EchoFailed => {}
+            | Happening::EchoFailed
+            | Happening::Anchored { .. }
+            | Happening::Unreachable { .. } => {}
         }
         self.with_call(now, call, out, |call, fresh, effects| call.handle(happening, fresh, effects));
     }
@@ -94,12 +98,26 @@ impl Core {
                     }
                     let mut event = event(&party, EventState::InvitationReceived, from);
                     event.sdp = sdp;
-                    self.post(now, &party, event, out);
+                    self.post(now, &party, event, None, out);
                 }
-                Effect::Tell { party, from, news } => self.tell(now, &party, from, news, out),
+                Effect::Tell { party, from, news } => self.tell(now, &party, from, news, None, out),
+                Effect::Describe { party, from, news, to, direction, offer } => {
+                    let Some(call) = call else { continue };
+                    let ticket = self.ticket(&party);
+                    let id = ticket.id.clone();
+                    let task = match offer {
+                        Some(offer) => AnchorTask::Answer { to, offer, direction, ticket },
+                        None => AnchorTask::Offer { to, direction, ticket },
+                    };
+                    out.push(Output::Anchor { call: call.clone(), task });
+                    self.tell(now, &party, from, news, Some(id), out);
+                }
+                Effect::Anchor(task) => out.extend(call.map(|call| Output::Anchor { call: call.clone(), task })),
+                Effect::StopAnchor => out.extend(call.map(|call| Output::AnchorStop { call: call.clone() })),
                 Effect::End { party, from, reason, own } => {
                     let Some(session) = self.sessions.get_mut(&party.session) else { continue };
                     session.legs.remove(&party.leg);
+                    session.outbox.drop_undescribed(&party.leg);
                     if session.outbox.withdraw(&party.leg) {
                         continue;
                     }
@@ -108,7 +126,7 @@ impl Core {
                     }
                     let mut event = event(&party, EventState::SessionTerminated, from);
                     event.reason = reason.map(str::to_owned);
-                    self.post(now, &party, event, out);
+                    self.post(now, &party, event, None, out);
                 }
                 Effect::AskEcho { mod_id, offer } => {
                     out.extend(call.map(|call| Output::EchoModify { call: call.clone(), mod_id, offer }));
@@ -118,11 +136,24 @@ impl Core {
         }
     }
 
-    fn tell(&mut self, now: Instant, party: &Party, from: String, news: News, out: &mut Vec<Output>) {
+    /// Queues what a leg is told; with a ticket, the description is still to come.
+    fn tell(
+        &mut self,
+        now: Instant,
+        party: &Party,
+        from: String,
+        news: News,
+        ticket: Option<Id>,
+        out: &mut Vec<Output>,
+    ) {
         let mut event = event(party, EventState::SessionOpen, from);
         match news {
-            News::Open { sdp } => {
+            News::Early { sdp } => {
                 event.sdp = Some(sdp);
+                event.provisional_sdp = true;
+            }
+            News::Open { sdp } => {
+                event.sdp = sdp;
                 if let Some(leg) = self.sessions.get_mut(&party.session).and_then(|s| s.legs.get_mut(&party.leg)) {
                     leg.pending = false;
                 }
@@ -166,13 +197,16 @@ impl Core {
                 event.reason = Some(reason.into());
             }
         }
-        self.post(now, party, event, out);
+        if ticket.is_some() {
+            event.sdp = None;
+        }
+        self.post(now, party, event, ticket, out);
     }
 
     /// Queues an event for a leg and lets it go out if it may.
-    fn post(&mut self, now: Instant, party: &Party, event: EventObject, out: &mut Vec<Output>) {
+    fn post(&mut self, now: Instant, party: &Party, event: EventObject, ticket: Option<Id>, out: &mut Vec<Output>) {
         let Some(session) = self.sessions.get_mut(&party.session) else { return };
-        if !session.outbox.push(&party.leg, event) {
+        if !session.outbox.push(&party.leg, event, ticket) {
             self.doomed.push(party.session.clone());
         }
         self.settle(now, &party.session, out);

@@ -5,11 +5,12 @@
 //!
 //! Reading order: `request` for what goes in and out, `directory` (who exists), `session` (login and the event
 //! channel), `outbox` (delivery rules R1 to R7); `call`, `talk` and `moving` (the machine of one call: ringing, connected,
-//! moving), `describe` (descriptions made in the name of a silent phone); `ring`, `modify` and `transfer` (what requests do
+//! moving), `describe` (descriptions made in the name of a silent phone), `anchor` (calls whose media ends here); `ring`, `modify` and `transfer` (what requests do
 //! to calls), `effects` (what calls do to sessions).
 //!
 //! Nothing grows without bound; every limit stands in [`Limits`] with its reason and what happens when it is reached.
 
+mod anchor;
 mod call;
 mod describe;
 mod directory;
@@ -33,10 +34,11 @@ use std::time::{Duration, Instant};
 
 use ewebrtc_wire::{Address, Secret};
 
-use call::Call;
+use call::{Call, Happening};
 use directory::Directory;
 use session::Session;
 
+pub use anchor::{AnchorEnd, AnchorTask, Ticket};
 pub use relay::relay_sdp;
 pub use request::{Answer, Auth, Delivery, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant};
 
@@ -68,6 +70,8 @@ pub struct CoreConfig {
     pub hold_back: Duration,
     /// Lifetime of a token.
     pub token: Duration,
+    /// Audio calls between phones get a ringback tone, for which their media ends here (section 4.10).
+    pub ringback: bool,
     /// Bounds.
     pub limits: Limits,
 }
@@ -190,7 +194,7 @@ impl Core {
         answer
     }
 
-    /// Takes note of a fact: a poll that nobody waits for any more, a response written or lost, an answer of the echo.
+    /// Takes note of a fact: a poll that nobody waits for any more, a response written or lost, an answer of the echo or of an anchor.
     pub fn input(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::PollDropped { session, poll } => self.poll_dropped(now, &session, poll, out),
@@ -198,6 +202,9 @@ impl Core {
             Input::WriteFailed(delivery) => self.delivered(now, &delivery, false, out),
             Input::EchoAnswered { call, answer } => self.echo_answered(now, &call, answer, out),
             Input::EchoModified { call, mod_id, answer } => self.echo_modified(now, &call, &mod_id, answer, out),
+            Input::AnchorReady { call, made } => self.anchor_ready(now, &call, made, out),
+            Input::AnchorSaid { call, ticket, sdp } => self.anchor_said(now, &call, &ticket, sdp, out),
+            Input::AnchorFailed { call } => self.happen(now, &call, Happening::AnchorFailed, out),
             Input::Closing => self.close(out),
         }
         self.end_doomed(now, out);

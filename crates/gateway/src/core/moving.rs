@@ -64,7 +64,7 @@ impl Talk {
         let (winner, losers): (Vec<Party>, Vec<Party>) = ringing.into_iter().partition(|p| p.leg == *leg);
         self.stop_ringing(by, losers, effects);
         let asked = 1 - by;
-        self.ask(asked, &fresh.mod_id, offer_fits(&offer, &self.sides[asked].sdp), effects);
+        self.ask_directly(asked, &fresh.mod_id, offer_fits(&offer, &self.sides[asked].sdp), effects);
         let taker = Box::new(Side::new(winner.into_iter().next(), self.sides[by].uri.clone(), offer));
         self.begin(Change::TakingOver { by, taker, mod_id: fresh.mod_id }, fresh.until);
     }
@@ -79,7 +79,8 @@ impl Talk {
         let sdp = answer_fits(&self.sides[stays].described(), &taker.sdp);
         taker.sdp = settled(&taker.sdp, &sdp);
         let old = std::mem::replace(&mut self.sides[by], taker);
-        self.tell(by, News::Open { sdp }, effects);
+        self.weigh_anchor(effects);
+        self.tell(by, News::Open { sdp: Some(sdp) }, effects);
         if let Some(party) = old.party {
             let from = self.sides[stays].uri.clone();
             for news in [News::MoveTerminated { reason: reason::SUCCESS }, News::Modified { sdp: None }] {
@@ -107,7 +108,8 @@ impl Talk {
     pub(super) fn move_failed(&mut self, by: usize, why: &'static str, fresh: Fresh, effects: &mut Vec<Effect>) {
         self.tell(by, News::MoveTerminated { reason: why }, effects);
         let sdp = Some(self.made_answer(by));
-        self.tell(by, News::Modified { sdp }, effects);
+        let offer = self.sides[by].sdp.clone();
+        self.tell_description(by, News::Modified { sdp }, Some(&offer), effects);
         self.align(by, fresh, effects);
     }
 

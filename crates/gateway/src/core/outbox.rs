@@ -14,6 +14,7 @@
 //!   hold-back has passed (R3, R4, D-6); events of other legs do not wait.
 //! * Plain polls: an event stays until the response that carries it was written; if that fails it comes again at the
 //!   front (R7, D-5). While a response is being written no other poll gets events.
+//! * An event whose description is still being made waits for it, and with it the later ones of its leg.
 //! * Numbered polls (`?after=N`, an extension): events get consecutive numbers from 1 when they are first delivered and
 //!   stay until a poll acknowledges them with an `N` that is not smaller; a poll whose `N` is smaller than the last number
 //!   gets the missing ones again, at once. There is no hold-back beyond the writing of the response: such a phone keeps
@@ -38,6 +39,8 @@ const BATCH_SDP: usize = 512 * 1024;
 struct Waiting {
     leg: Id,
     event: EventObject,
+    /// It waits for its description.
+    ticket: Option<Id>,
 }
 
 struct Sent {
@@ -79,14 +82,32 @@ impl Outbox {
         }
     }
 
-    /// Appends an event. False: full, the event is not kept.
+    /// Appends an event, which waits for a description if there is a ticket for one. False: full, the event is not kept.
     #[must_use]
-    pub(super) fn push(&mut self, leg: &Id, event: EventObject) -> bool {
+    pub(super) fn push(&mut self, leg: &Id, event: EventObject, ticket: Option<Id>) -> bool {
         if self.waiting.len() + self.sent.len() >= self.capacity {
             return false;
         }
-        self.waiting.push_back(Waiting { leg: leg.clone(), event });
+        self.waiting.push_back(Waiting { leg: leg.clone(), event, ticket });
         true
+    }
+
+    /// A description is there; without one the event is dropped. False: no event waits for it any more.
+    pub(super) fn described(&mut self, ticket: &Id, sdp: Option<String>) -> bool {
+        let Some(at) = self.waiting.iter().position(|w| w.ticket.as_ref() == Some(ticket)) else { return false };
+        match (sdp, self.waiting.get_mut(at)) {
+            (Some(sdp), Some(waiting)) => {
+                waiting.event.sdp = Some(sdp);
+                waiting.ticket = None;
+            }
+            _ => drop(self.waiting.remove(at)),
+        }
+        true
+    }
+
+    /// The leg ends: what waits for a description is of no use to it any more.
+    pub(super) fn drop_undescribed(&mut self, leg: &Id) {
+        self.waiting.retain(|w| w.leg != *leg || w.ticket.is_none());
     }
 
     /// Takes back the invitation of a leg that ended before it was delivered (R2: merge). False: it has gone out.
@@ -182,7 +203,8 @@ impl Outbox {
         let mut kept = VecDeque::new();
         for w in std::mem::take(&mut self.waiting) {
             let invitation = w.event.state == EventState::InvitationReceived;
-            let stays = blocked.contains(&w.leg) || self.is_held(now, &w.leg) || (invitation && skipped);
+            let stays =
+                blocked.contains(&w.leg) || self.is_held(now, &w.leg) || w.ticket.is_some() || (invitation && skipped);
             let free = !stays && fits(batch.len(), &mut bytes, &w.event);
             blocked.push(w.leg.clone());
             if !free {

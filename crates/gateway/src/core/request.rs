@@ -5,6 +5,7 @@
 use ewebrtc_wire::{DeleteReason, RequestError, Secret};
 
 use super::Id;
+use super::anchor::{AnchorTask, Ticket};
 
 /// Number of a poll, given by the shell, never used twice.
 pub type PollId = u64;
@@ -184,6 +185,27 @@ pub enum Input {
         /// The answer's SDP.
         answer: Option<String>,
     },
+    /// The anchor of a call has answered the caller and made an offer for the callee, or could not.
+    AnchorReady {
+        /// The call.
+        call: Id,
+        /// The answer and the offer.
+        made: Option<(String, String)>,
+    },
+    /// The anchor has made a description, or could not.
+    AnchorSaid {
+        /// The call.
+        call: Id,
+        /// As it came with the task.
+        ticket: Ticket,
+        /// The description.
+        sdp: Option<String>,
+    },
+    /// The anchor of a call cannot be used (any longer).
+    AnchorFailed {
+        /// The call.
+        call: Id,
+    },
     /// The gateway stops: open polls and all later ones end with 204.
     Closing,
 }
@@ -287,6 +309,26 @@ pub enum Output {
     },
     /// The call is over; drop the echo's connection.
     EchoStop {
+        /// The call.
+        call: Id,
+    },
+    /// Make an anchor for a call that begins: a ringback tone for the caller, an offer for the callee.
+    AnchorStart {
+        /// The call.
+        call: Id,
+        /// The caller's offer.
+        offer: String,
+    },
+    /// Let the anchor of a call do something, after what it was asked before.
+    Anchor {
+        /// The call.
+        call: Id,
+        /// What.
+        task: AnchorTask,
+    },
+    /// The call is over or needs its anchor no more; drop it when it has done what it was asked before. May also come for a
+    /// call whose anchor could not be made.
+    AnchorStop {
         /// The call.
         call: Id,
     },

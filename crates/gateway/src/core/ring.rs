@@ -10,6 +10,7 @@ use std::time::Instant;
 
 use ewebrtc_wire::{Address, DeleteReason, parse_called_party, reason};
 
+use super::anchor::only_audio;
 use super::call::{Call, Effect, Happening, Party, Stage};
 use super::describe::usable;
 use super::effects::resource;
@@ -17,7 +18,7 @@ use super::talk::Side;
 use super::{Answer, Auth, Core, Delivery, ECHO, Id, Output, Refusal};
 
 /// Whom a destination reaches.
-enum Reached {
+pub(super) enum Reached {
     Echo,
     Sessions { free: Vec<Id>, busy: bool },
     Nobody(&'static str),
@@ -83,9 +84,13 @@ impl Core {
                 return Ok(answer);
             }
             Reached::Echo => Stage::EchoStarting { caller: side, callee_uri, until },
+            // Who rings is decided when the anchor is there.
+            Reached::Sessions { .. } if self.config.ringback && only_audio(&offer) => {
+                Stage::Anchoring { caller: side, callee, until }
+            }
             Reached::Sessions { free, busy } => {
                 let callees = free.into_iter().map(|session| Party { session, leg: self.new_id() }).collect();
-                Stage::Ringing { caller: side, callee_uri, callees, busy, until }
+                Stage::Ringing { caller: side, callee_uri, callees, busy, until, anchored: false }
             }
         };
         let id = self.new_id();
@@ -93,6 +98,7 @@ impl Core {
         let mut effects = Vec::new();
         match &stage {
             Stage::EchoStarting { .. } => out.push(Output::EchoStart { call: id.clone(), offer }),
+            Stage::Anchoring { .. } => out.push(Output::AnchorStart { call: id.clone(), offer }),
             Stage::Ringing { callees, .. } => {
                 let sdp = Some(offer);
                 let invite =
@@ -107,7 +113,8 @@ impl Core {
         Ok(answer)
     }
 
-    fn reach(&self, callee: &Address) -> Reached {
+    /// Whom a call to this address reaches now.
+    pub(super) fn reach(&self, callee: &Address) -> Reached {
         if let Address::Account { user, domain } = callee
             && user == ECHO
             && *domain == self.config.domain

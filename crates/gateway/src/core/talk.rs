@@ -13,6 +13,7 @@ use std::time::Instant;
 
 use ewebrtc_wire::reason;
 
+use super::anchor::only_audio;
 use super::call::{Effect, Fresh, Gone, Happening, News, Party};
 use super::describe::{Role, agree, answer_fits, answer_for, as_offer, offer_fits, settled, versioned};
 use super::{Id, Refusal};
@@ -94,11 +95,13 @@ pub(super) struct Talk {
     finished: VecDeque<(Id, Id)>,
     /// The last modification, if its answer was given in the name of a silent side: its id and that answer.
     given: Option<(Id, String)>,
+    /// The media ends here: descriptions are those of the gateway's own ends.
+    pub(super) anchored: bool,
 }
 
 impl Talk {
-    pub(super) fn new(sides: [Side; 2]) -> Self {
-        Self { sides, change: Change::Stable, until: None, finished: VecDeque::new(), given: None }
+    pub(super) fn new(sides: [Side; 2], anchored: bool) -> Self {
+        Self { sides, change: Change::Stable, until: None, finished: VecDeque::new(), given: None, anchored }
     }
 
     pub(super) fn deadline(&self) -> Option<Instant> {
@@ -138,8 +141,17 @@ impl Talk {
         }
     }
 
-    /// A side is asked to answer an offer.
-    pub(super) fn ask(&self, side: usize, mod_id: &Id, offer: String, effects: &mut Vec<Effect>) {
+    /// A side is asked to answer what the other one offers.
+    fn ask(&self, side: usize, mod_id: &Id, offer: String, effects: &mut Vec<Effect>) {
+        if self.anchored {
+            let news = News::ModReceived { mod_id: mod_id.clone(), sdp: Some(offer) };
+            return self.tell_description(side, news, None, effects);
+        }
+        self.ask_directly(side, mod_id, offer, effects);
+    }
+
+    /// A side is asked to answer an offer of another phone, as that said it: an anchor does not come between the two.
+    pub(super) fn ask_directly(&self, side: usize, mod_id: &Id, offer: String, effects: &mut Vec<Effect>) {
         let mod_id = mod_id.clone();
         match self.sides[side].party {
             Some(_) => self.tell(side, News::ModReceived { mod_id, sdp: Some(offer) }, effects),
@@ -197,7 +209,13 @@ impl Talk {
     ) -> Result<(), Refusal> {
         self.ensure_stable()?;
         let asked = 1 - by;
+        let passes = !self.anchored || only_audio(&offer);
         self.sides[by].sdp = offer;
+        if !passes {
+            // The anchor has audio only, so the other side cannot be asked: it is as if it had refused (section 4.7).
+            self.answer_in_name(by, fresh.mod_id, effects);
+            return Ok(());
+        }
         let offer = offer_fits(&self.sides[by].described(), &self.sides[asked].sdp);
         self.ask(asked, &fresh.mod_id, offer, effects);
         self.begin(Change::Asked { by, mod_id: fresh.mod_id }, fresh.until);
@@ -220,8 +238,9 @@ impl Talk {
 
     /// A side's offer is answered.
     pub(super) fn answered(&mut self, by: usize, mod_id: Id, answer: String, effects: &mut Vec<Effect>) {
-        self.sides[by].sdp = settled(&self.sides[by].sdp, &answer);
-        self.tell(by, News::ModTerminated { mod_id, sdp: Some(answer) }, effects);
+        let offer = std::mem::take(&mut self.sides[by].sdp);
+        self.sides[by].sdp = settled(&offer, &answer);
+        self.tell_description(by, News::ModTerminated { mod_id, sdp: Some(answer) }, Some(&offer), effects);
     }
 
     /// A side is offered what the other side last said, because it has something else in mind.
@@ -260,6 +279,7 @@ impl Talk {
                 self.remember(side, &mod_id);
                 match answer {
                     Some(answer) => {
+                        self.anchor_hears(side, &answer, effects);
                         self.sides[side].sdp = answer;
                         let answer = answer_fits(&self.sides[side].described(), &self.sides[by].sdp);
                         self.answered(by, mod_id.clone(), answer, effects);
@@ -273,6 +293,7 @@ impl Talk {
             Change::Aligning { mod_id, .. } => {
                 self.remember(side, &mod_id);
                 if let Some(answer) = answer {
+                    self.anchor_hears(side, &answer, effects);
                     self.sides[side].sdp = answer;
                 }
                 self.tell(side, News::ModTerminated { mod_id, sdp: None }, effects);
@@ -312,6 +333,7 @@ impl Talk {
             && let Some((_, given)) = self.given.take_if(|(id, _)| **id == *mod_id)
         {
             let agrees = agree(&given, &answer);
+            self.anchor_hears(side, &answer, effects);
             self.sides[side].sdp = answer;
             if !agrees {
                 self.align(1 - side, fresh, effects);
@@ -354,8 +376,19 @@ impl Talk {
                     }
                 }
             }
-            Happening::EchoReady { .. } | Happening::EchoFailed => true,
+            Happening::AnchorFailed => self.cut(effects),
+            Happening::EchoReady { .. }
+            | Happening::EchoFailed
+            | Happening::Anchored { .. }
+            | Happening::Unreachable { .. } => true,
         }
+    }
+
+    /// The media in between has failed: the call ends for all, if there was any. False: it has.
+    fn cut(&mut self, effects: &mut Vec<Effect>) -> bool {
+        let legs = self.sides.iter().filter_map(|side| side.party.as_ref());
+        let Some(leg) = legs.map(|party| party.leg.clone()).next().filter(|_| self.anchored) else { return true };
+        self.left(&leg, Some(Some(reason::MEDIA_FAILED)), false, reason::MEDIA_FAILED, effects)
     }
 
     /// Whoever is connected may leave at any time, in the middle of any modification: the call ends for all. `own` is

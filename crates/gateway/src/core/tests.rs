@@ -3,10 +3,11 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
-use ewebrtc_wire::{DeleteReason, EventState, NumberedEvent, Secret, decode_events, item_id_of, reason};
+use ewebrtc_wire::{DeleteReason, Direction, EventState, NumberedEvent, Secret, decode_events, item_id_of, reason};
 
 use super::*;
 
+mod anchor;
 mod laws;
 mod modify;
 mod moving;
@@ -27,6 +28,7 @@ pub(super) fn config() -> CoreConfig {
         lost: Duration::from_secs(45),
         hold_back: HOLD_BACK,
         token: Duration::from_secs(172_800),
+        ringback: false,
         limits: Limits::default(),
     }
 }
@@ -39,6 +41,14 @@ pub(super) struct World {
     pub(super) echoes: Vec<Id>,
     /// What the echo was asked: call and modification.
     pub(super) echo_asked: VecDeque<(Id, Id)>,
+    /// Calls with an anchor, and of those the ones whose anchor has not begun.
+    pub(super) anchors: Vec<Id>,
+    pub(super) anchors_beginning: VecDeque<Id>,
+    /// The ones that could not be made.
+    anchors_failed: Vec<Id>,
+    /// What the anchors were asked and have not done; and all they ever did.
+    pub(super) anchor_asked: VecDeque<(Id, AnchorTask)>,
+    pub(super) anchor_done: Vec<AnchorTask>,
     polls: PollId,
 }
 
@@ -56,6 +66,11 @@ impl World {
             answers: HashMap::new(),
             echoes: Vec::new(),
             echo_asked: VecDeque::new(),
+            anchors: Vec::new(),
+            anchors_beginning: VecDeque::new(),
+            anchors_failed: Vec::new(),
+            anchor_asked: VecDeque::new(),
+            anchor_done: Vec::new(),
             polls: 0,
         }
     }
@@ -69,8 +84,51 @@ impl World {
                 Output::EchoStart { call, .. } => self.echoes.push(call),
                 Output::EchoModify { call, mod_id, .. } => self.echo_asked.push_back((call, mod_id)),
                 Output::EchoStop { call } => self.echoes.retain(|c| *c != call),
+                Output::AnchorStart { call, .. } => {
+                    self.anchors.push(call.clone());
+                    self.anchors_beginning.push_back(call);
+                }
+                Output::Anchor { call, task } => {
+                    assert!(self.anchors.contains(&call), "an anchor that is not there: {task:?}");
+                    self.anchor_asked.push_back((call, task));
+                }
+                Output::AnchorStop { call } => {
+                    assert!(self.anchors.contains(&call) || self.anchors_failed.contains(&call), "stopped twice");
+                    self.anchors.retain(|c| *c != call);
+                    self.anchors_beginning.retain(|c| *c != call);
+                }
             }
         }
+    }
+
+    /// The oldest thing that an anchor was asked is done, or fails. False: nothing was asked.
+    pub(super) fn anchor_works(&mut self, works: bool) -> bool {
+        if let Some(call) = self.anchors_beginning.pop_front() {
+            if !works {
+                self.anchors.retain(|c| *c != call);
+                self.anchors_failed.push(call.clone());
+            }
+            let text = |to: AnchorEnd| anchor::says(to, Direction::SendRecv, 1);
+            let made = works.then(|| (text(AnchorEnd::Caller), text(AnchorEnd::Callee)));
+            self.tell(Input::AnchorReady { call, made });
+            return true;
+        }
+        let Some((call, task)) = self.anchor_asked.pop_front() else { return false };
+        self.anchor_done.push(task.clone());
+        match task {
+            AnchorTask::Offer { to, direction, ticket } => {
+                let sdp = works.then(|| anchor::says(to, direction, 1));
+                self.tell(Input::AnchorSaid { call, ticket, sdp });
+            }
+            AnchorTask::Answer { to, offer, direction, ticket } => {
+                let sections = offer.matches("m=").count();
+                let sdp = works.then(|| anchor::says(to, direction, sections));
+                self.tell(Input::AnchorSaid { call, ticket, sdp });
+            }
+            AnchorTask::Connect { .. } if !works => self.tell(Input::AnchorFailed { call }),
+            AnchorTask::Connect { .. } | AnchorTask::Answered { .. } => {}
+        }
+        true
     }
 
     pub(super) fn ask(&mut self, request: Request) -> Result<Answer, Refusal> {
@@ -173,6 +231,7 @@ impl World {
         match self.dial_raw(who, to) {
             Ok(Answer::Call { delivery, location }) => {
                 self.tell(Input::Written(delivery));
+                while self.anchor_works(true) {}
                 self.pass(HOLD_BACK);
                 item_id_of(&location).expect("an id").to_owned()
             }
@@ -184,6 +243,7 @@ impl World {
         if let Answer::Leg { delivery: Some(delivery) } = answer? {
             self.tell(Input::Written(delivery));
         }
+        while self.anchor_works(true) {}
         self.pass(HOLD_BACK);
         Ok(())
     }

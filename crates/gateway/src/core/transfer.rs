@@ -158,7 +158,7 @@ impl Core {
         let (held, by) = pair.held;
         self.with_call(now, &held, out, |held, fresh, effects| {
             if let Some(talk) = held.talk() {
-                talk.ask(1 - by, &fresh.mod_id, sdp.clone(), effects);
+                talk.ask_directly(1 - by, &fresh.mod_id, sdp.clone(), effects);
                 talk.begin(Change::Transferring { by, target: pair.target.0, asked: Some((sdp, fresh.mod_id)) }, until);
             }
         });
@@ -169,6 +169,9 @@ impl Core {
         let Pair { held: (held, by), target: (target, side), mod_id } = pair;
         // The target's call lives on in the held call.
         let Some(Call { stage: Stage::Talking(mut joined), .. }) = self.calls.remove(&target) else { return };
+        if joined.anchored {
+            out.push(Output::AnchorStop { call: target.clone() });
+        }
         if let Some(leg) = joined.sides[1 - side].party.clone()
             && let Some(leg) = self.sessions.get_mut(&leg.session).and_then(|s| s.legs.get_mut(&leg.leg))
         {
@@ -177,6 +180,7 @@ impl Core {
         self.with_call(now, &held, out, |call, _, effects| {
             let Some(talk) = call.talk() else { return };
             let Change::Transferring { asked: Some((offer, asked_id)), .. } = talk.settle() else { return };
+            talk.weigh_anchor(effects);
             talk.remember(1 - by, &asked_id);
             joined.remember(1 - side, &mod_id);
             let [own, target] = talk.adopt(by, *joined, side);

@@ -86,6 +86,10 @@ enum Step {
     Echo {
         works: bool,
     },
+    /// The media of calls with a ringback tone.
+    Anchor {
+        works: bool,
+    },
 }
 
 fn step() -> impl Strategy<Value = Step> {
@@ -110,6 +114,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => who.clone().prop_map(|who| Step::Refresh { who }),
         1 => who.prop_map(|who| Step::Logout { who }),
         2 => any::<bool>().prop_map(|works| Step::Echo { works }),
+        10 => prop::bool::weighted(0.97).prop_map(|works| Step::Anchor { works }),
     ]
 }
 
@@ -127,8 +132,8 @@ struct Model {
 }
 
 impl Model {
-    fn new(numbered: &[bool]) -> Self {
-        let mut w = World::new(config());
+    fn new(numbered: &[bool], ringback: bool) -> Self {
+        let mut w = World::new(CoreConfig { ringback, ..config() });
         let begun = w.now;
         let phone = |(user, numbered): (&&'static str, &bool)| Phone {
             user,
@@ -270,6 +275,11 @@ impl Model {
                     self.gone(who, &r);
                 }
                 self.phones[who].auth = None;
+            }
+            Step::Anchor { works } => {
+                if self.w.anchor_works(works) {
+                    *self.reached.entry(if works { "anchored" } else { "not anchored" }).or_default() += 1;
+                }
             }
             Step::Echo { works } => {
                 let answer = self.description().filter(|_| works);
@@ -431,6 +441,7 @@ impl Model {
     fn read_on(&mut self, rounds: usize) {
         for _ in 0..rounds {
             self.flush();
+            while self.w.anchor_works(true) {}
             self.w.pass(HOLD_BACK);
             for who in 0..self.phones.len() {
                 if self.phones[who].auth.is_some() && self.phones[who].open.is_none() {
@@ -523,7 +534,7 @@ impl Model {
         }
         self.w.pass(Duration::from_secs(4000));
         let (sessions, calls) = (self.w.core.session_count(), self.w.core.call_count());
-        assert_eq!((sessions, calls, self.w.echoes.len()), (0, 0, 0));
+        assert_eq!((sessions, calls, self.w.echoes.len(), self.w.anchors.len()), (0, 0, 0, 0));
         assert_eq!(self.w.core.poll_timeout(), None, "no timer is left");
         assert!(self.w.core.of_user.is_empty());
     }
@@ -579,10 +590,11 @@ fn random_sequences(half: u64) {
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
     let steps = std::cell::Cell::new(0);
     let reached = std::cell::RefCell::new(HashMap::<&'static str, u64>::new());
-    let input = (0..3usize, prop::collection::vec(any::<bool>(), USERS.len()), prop::collection::vec(step(), 40..180));
-    let result = runner.run(&input, |(calls, numbered, list)| {
+    let numbered = prop::collection::vec(any::<bool>(), USERS.len());
+    let input = (0..3usize, numbered, any::<bool>(), prop::collection::vec(step(), 40..180));
+    let result = runner.run(&input, |(calls, numbered, ringback, list)| {
         steps.set(steps.get() + list.len());
-        let mut model = Model::new(&numbered);
+        let mut model = Model::new(&numbered, ringback);
         model.prepare(calls);
         for step in list {
             model.apply(step);
@@ -600,7 +612,16 @@ fn random_sequences(half: u64) {
     }
     println!("{} steps: {:?}", steps.get(), reached.borrow());
     assert!(steps.get() as u64 >= wanted);
-    for name in ["modified", "moved", "not moved", "transferred", "not transferred", "asked to take over"] {
+    for name in [
+        "modified",
+        "moved",
+        "not moved",
+        "transferred",
+        "not transferred",
+        "asked to take over",
+        "anchored",
+        "not anchored",
+    ] {
         assert!(reached.borrow().get(name).is_some_and(|n| *n >= 10), "{name} was hardly reached: {reached:?}");
     }
 }

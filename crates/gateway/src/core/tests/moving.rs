@@ -6,20 +6,20 @@ use super::modify::{refused, sdp, shape};
 use super::*;
 
 impl World {
-    fn move_call(&mut self, who: &Auth, leg: &str) -> Result<(), Refusal> {
+    pub(super) fn move_call(&mut self, who: &Auth, leg: &str) -> Result<(), Refusal> {
         let sdp = Some(sdp("actpass", &["sendonly"]));
         let answer = self.ask(Request::MoveCall { auth: who.clone(), leg: leg.into(), sdp });
         self.respond(answer)
     }
 
-    fn take_over(&mut self, who: &Auth, leg: &str) -> Result<(), Refusal> {
+    pub(super) fn take_over(&mut self, who: &Auth, leg: &str) -> Result<(), Refusal> {
         let offer = Some(sdp("actpass", &["sendrecv"]).replace("ufrag:u", "ufrag:new"));
         let answer = self.ask(Request::AnswerCall { auth: who.clone(), leg: leg.into(), sdp: offer });
         self.respond(answer)
     }
 
     /// Rung because of a move: no description, from the peer.
-    fn rung(&mut self, who: &Auth) -> String {
+    pub(super) fn rung(&mut self, who: &Auth) -> String {
         let event = self.one(who);
         assert_eq!((&event.state, &event.sdp), (&EventState::InvitationReceived, &None));
         assert_eq!(event.from.as_deref(), Some("sip:bob@test"), "the peer calls, as far as this session knows");

@@ -6,17 +6,17 @@ use super::modify::{refused, sdp};
 use super::*;
 
 /// Alice holds Bob and talks to Carol.
-struct Three {
-    w: World,
-    a: Auth,
-    b: Auth,
-    c: Auth,
+pub(super) struct Three {
+    pub(super) w: World,
+    pub(super) a: Auth,
+    pub(super) b: Auth,
+    pub(super) c: Auth,
     /// Alice's legs.
-    held: String,
-    active: String,
+    pub(super) held: String,
+    pub(super) active: String,
     /// Bob's and Carol's.
-    at_b: String,
-    at_c: String,
+    pub(super) at_b: String,
+    pub(super) at_c: String,
 }
 
 fn connect(w: &mut World, a: &Auth, b: &Auth, name: &str) -> (String, String) {
@@ -36,7 +36,11 @@ fn fresh() -> String {
 
 impl Three {
     fn new() -> Self {
-        let mut w = World::new(config());
+        Self::with(config())
+    }
+
+    pub(super) fn with(config: CoreConfig) -> Self {
+        let mut w = World::new(config);
         let (a, b, c) = (w.login("alice"), w.login("bob"), w.login("carol"));
         let (held, at_b) = connect(&mut w, &a, &b, "bob");
         w.modified((&a, &held), (&b, &at_b), &sdp("actpass", &["sendonly"]), &sdp("active", &["recvonly"]));
@@ -51,7 +55,7 @@ impl Three {
         self.w.respond(answer)
     }
 
-    fn begin(&mut self) {
+    pub(super) fn begin(&mut self) {
         let (held, active) = (self.held.clone(), self.active.clone());
         self.transfer(&held, Some(&active)).expect("free");
     }
@@ -63,7 +67,7 @@ impl Three {
     }
 
     /// Carol is asked for an offer, and gives a fresh one; her id and what Bob was asked.
-    fn offered(&mut self) -> (String, String) {
+    pub(super) fn offered(&mut self) -> (String, String) {
         let (of_c, none) = self.w.asked(&self.c);
         assert_eq!(none, None);
         self.w.accept(&self.c, &self.at_c, &of_c, &fresh()).expect("asked");
@@ -73,7 +77,7 @@ impl Three {
     }
 
     /// Alice heard the failure alone, keyed on the held call (D-29).
-    fn failed(&mut self, why: &str) {
+    pub(super) fn failed(&mut self, why: &str) {
         let event = self.w.one(&self.a);
         assert_eq!((event.state, event.reason.as_deref()), (EventState::TransferTerminated, Some(why)));
         assert_eq!(item_id_of(&event.resource_url), Some(self.held.as_str()));
@@ -81,7 +85,7 @@ impl Three {
     }
 
     /// Both calls go on, from both sides.
-    fn usable(&mut self) {
+    pub(super) fn usable(&mut self) {
         let Three { w, a, b, c, held, active, at_b, at_c } = self;
         for (x, y) in [((&*a, &**held), (&*b, &**at_b)), ((&*a, &**active), (&*c, &**at_c))] {
             let (offer, answer) = (sdp("actpass", &["sendrecv"]), sdp("active", &["sendrecv"]));

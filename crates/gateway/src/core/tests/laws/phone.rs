@@ -60,11 +60,13 @@ pub(super) struct Line {
     pub(super) asked: Vec<String>,
     /// Its answer may have come after the gateway had given up on it.
     pub(super) late: bool,
+    /// It has had early media.
+    pub(super) early: bool,
 }
 
 impl Line {
     pub(super) fn new(id: String, known: Known) -> Self {
-        Self { id, known, work: Work::Idle, asked: Vec::new(), late: false }
+        Self { id, known, work: Work::Idle, asked: Vec::new(), late: false, early: false }
     }
 
     pub(super) fn is_connected(&self) -> bool {
@@ -76,7 +78,13 @@ impl Line {
         let mod_id = || event.mod_id.clone().expect("modifications have ids");
         match &event.state {
             EventState::SessionOpen => {
-                assert!(event.sdp.is_some());
+                // The answer comes once, early or not (section 3.3.2).
+                assert_eq!(event.sdp.is_some(), !self.early);
+                if event.provisional_sdp {
+                    assert!(matches!(self.known, Known::Dialing { .. }), "{self:?}");
+                    self.early = true;
+                    return;
+                }
                 match self.known {
                     Known::Dialing { cancelled: false } => {
                         self.known = Known::Connected { incoming: false, confirmed: true, moved: false };
