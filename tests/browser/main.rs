@@ -1,6 +1,7 @@
 //! A browser is the other party: a page in headless Chromium, which speaks the REST protocol by `fetch` and
 //! `RTCPeerConnection` as an original client does, and a phone of this library call each other through the gateway.
-//! Both must hear the other's tone, measured by its frequency, and see the other hang up.
+//! Both must hear the other's tone, measured by its frequency, the phone must hear the keys that the browser presses, and
+//! both must see the other hang up.
 //!
 //! Needs Debian's `chromium` and `chromium-driver` (`make deps`). The tests run one after the other: two browsers and
 //! their audio are too much for a small machine.
@@ -74,6 +75,16 @@ impl Scene {
         }
     }
 
+    /// The page presses keys of this length; the phone hears each of them once, in order, and then nothing more.
+    async fn page_presses(&mut self, keys: &str, milliseconds: u64) {
+        assert_eq!(self.page("client.press(...args)", json!([keys, milliseconds, 70])), keys);
+        for key in keys.chars() {
+            assert_eq!(self.phone_sees("dtmf:received").await.text("tone"), Some(key.to_string().as_str()), "{keys}");
+        }
+        let more = tokio::time::timeout(Duration::from_millis(300), self.phone_sees("dtmf:received")).await;
+        assert!(more.is_err(), "heard twice: {more:?}");
+    }
+
     fn page(&self, expression: &str, args: Value) -> Value {
         self.browser.eval(expression, args).unwrap_or_else(|error| panic!("page: {error}"))
     }
@@ -142,6 +153,13 @@ async fn page_calls_phone_and_both_hear_each_other() {
     scene.page_hears(PHONE_TONE);
     phone_hears_the_page(&call).await;
 
+    scene.page_presses("1123#*0AD", 100).await;
+    // The browser's longest tone needs segments, its shortest has two packets before the end.
+    scene.page_presses("77", 6_000).await;
+    scene.page_presses("9", 40).await;
+    call.send_dtmf_tone("12#", None).await.expect("all are sent");
+    scene.page_hears(PHONE_TONE);
+
     let since = scene.page("client.count()", json!([]));
     call.hangup().await.expect("the phone hangs up");
     let end = scene.page_sees("terminated", &since);
@@ -167,6 +185,7 @@ async fn phone_calls_page_and_both_hear_each_other() {
 
     scene.page_hears(PHONE_TONE);
     phone_hears_the_page(&call).await;
+    scene.page_presses("2*2", 100).await;
 
     scene.page("client.hangup()", json!([]));
     let end = scene.phone_sees("call:disconnected").await;

@@ -221,6 +221,19 @@ const client = (() => {
       return call.id;
     },
 
+    // Presses keys; resolves with those that the browser said it played, when the last one is over.
+    press(keys, duration, gap) {
+      const { dtmf } = call.connection.getSenders()[0];
+      return new Promise((resolve) => {
+        let played = '';
+        dtmf.ontonechange = ({ tone: key }) => {
+          played += key;
+          if (key === '') resolve(played);
+        };
+        dtmf.insertDTMF(keys, duration, gap);
+      });
+    },
+
     async hangup() {
       call.state = 'disconnecting';
       await send('DELETE', `/sessions/${sessionId}/calls/${call.id}`, {

@@ -27,9 +27,10 @@ const VOLUME: u8 = 10;
 const END: u8 = 0x80;
 /// Events remembered, so that a packet that was overtaken by those of later keys raises nothing anew.
 const REMEMBERED: usize = 16;
-/// An event that is too long for the field of its duration goes on in another segment (RFC 4733 section 2.5.1.3). Senders
-/// begin it with the last packet that still fits, so a segment is at least this long: frames are 64 ms of 48 kHz at most.
-const LEAST_SEGMENT: u32 = 0xffff - 3_072;
+/// An event that is too long for the field of its duration goes on in another segment (RFC 4733 section 2.5.1.3). Some senders
+/// begin it where the last packet ended whose duration still fitted, others (Chromium) with the first packet whose duration
+/// does not fit: a segment is as long as the field can say, give or take a frame of at most 64 ms of 48 kHz.
+const SEGMENT: std::ops::RangeInclusive<u32> = 0xffff - 3_072..=0xffff + 3_072;
 
 /// The keys by their event codes (RFC 4733 section 3.2).
 const KEYS: &[u8; 16] = b"0123456789*#ABCD";
@@ -234,8 +235,8 @@ impl ToneReceiver {
             && self.heard.iter().flatten().any(|heard| {
                 let since = timestamp.wrapping_sub(heard.timestamp);
                 (heard.ssrc, heard.event, heard.ended) == (ssrc, event, false)
-                    && since >= u32::from(heard.duration).max(LEAST_SEGMENT)
-                    && since <= u32::from(u16::MAX)
+                    && since >= u32::from(heard.duration)
+                    && SEGMENT.contains(&since)
             });
         self.heard[self.next] = Some(Heard { ssrc, timestamp, event, duration, ended });
         self.next = (self.next + 1) % REMEMBERED;
