@@ -3,7 +3,7 @@
 # packages, so a machine that has them from elsewhere is left alone; with nothing missing it does nothing and says nothing.
 #
 #   scripts/deps.sh build         what compiling needs: a C compiler and cmake (the Opus codec is built from source)
-#   scripts/deps.sh build test    and what the tests need: Chromium with its driver, a TURN server, g++, valgrind, ip
+#   scripts/deps.sh build test    and what the tests need: Chromium with its driver, a TURN server, baresip, g++, valgrind, ip
 #   scripts/deps.sh python        and what the tests of the Python package need: Python with venv and pip
 set -euo pipefail
 
@@ -32,6 +32,7 @@ for group in "$@"; do
         need chromium chromium
         need chromium-driver chromedriver
         need coturn turnserver
+        need baresip-core baresip
         need g++ g++
         need valgrind valgrind
         need iproute2 ip
