@@ -204,6 +204,21 @@ typedef uint64_t ewebrtc_phone;
 typedef uint64_t ewebrtc_call;
 
 /*
+ Receives the lines of the log. level: "error", "warn", "info", "debug" or "trace". module: the logger that wrote it. file:
+ null where it is not known, else the source file, with its line. All texts live until the function returns.
+
+ It runs on the thread that writes the line, possibly on several at a time, also on those that carry audio: it should be
+ quick. It counts as a callback; what is logged inside it, on the same thread, is left out. ewebrtc_phone_call and
+ ewebrtc_phone_call_on answer EWEBRTC_ERR_WOULD_BLOCK inside it.
+ */
+typedef void (*ewebrtc_log_fn)(void *user,
+                               const char *level,
+                               const char *module,
+                               const char *message,
+                               const char *file,
+                               uint32_t line);
+
+/*
  A gateway in this process. 0 is none; a value is never used twice.
  */
 typedef uint64_t ewebrtc_gateway;
@@ -292,12 +307,30 @@ ewebrtc_status ewebrtc_phone_call_on(ewebrtc_phone phone,
                                      char **out_result);
 
 /*
- Tells the phone that the device went offline (0) or came back; events "connectivity:off" and "connectivity:on".
+ Whether the phone counts as online: what the program said last by ewebrtc_phone_set_connectivity, else what the operating
+ system says about the way to the gateway. A gateway on loopback needs no network.
+
+ out_online: receives 1 or 0; must not be null. Errors: EWEBRTC_ERR_NULL, _NOT_FOUND.
+ */
+ewebrtc_status ewebrtc_phone_is_online(ewebrtc_phone phone,
+                                       int32_t *out_online);
+
+/*
+ Tells the phone that the device went offline (0) or came back; events "connectivity:off" and "connectivity:on". For
+ programs that know better than the phone's own watching of the network. Their word counts from now on, until
+ ewebrtc_phone_follow_network.
 
  Errors: EWEBRTC_ERR_NOT_FOUND.
  */
 ewebrtc_status ewebrtc_phone_set_connectivity(ewebrtc_phone phone,
                                               int32_t online);
+
+/*
+ Gives it back to the phone to find out by itself whether the device is online, as it does from the beginning.
+
+ Errors: EWEBRTC_ERR_NOT_FOUND.
+ */
+ewebrtc_status ewebrtc_phone_follow_network(ewebrtc_phone phone);
 
 /*
  Takes the next event of a phone that was made without a callback, and waits for it at most timeout_ms milliseconds.
@@ -339,6 +372,44 @@ ewebrtc_status ewebrtc_phone_wait_closed(ewebrtc_phone phone,
  Errors: EWEBRTC_ERR_NOT_FOUND.
  */
 ewebrtc_status ewebrtc_phone_free(ewebrtc_phone phone);
+
+/*
+ What this library can do on this machine, at this moment, as a JSON object: "version", "target" ("os", "arch"), "hasWebRTC"
+ ("Supported" or "Not Certified"), "supported" (a list of targets), "audioCodecs", "videoCodecs", "sources", "sinks",
+ "iceServers", "features", "ipv4", "ipv6", "isNetworkConnected".
+
+ out_json: must not be null; to be freed with ewebrtc_string_free. Errors: EWEBRTC_ERR_NULL.
+ */
+ewebrtc_status ewebrtc_capabilities(char **out_json);
+
+/*
+ Calls a method that needs no phone by its name, with its arguments as a JSON object: those of logManager ("getLogLevels",
+ "getGlobalLogLevel", "setGlobalLogLevel" with "level", "getDefaultLogLevel", "getLoggers", "getCurrentModuleLogLevels",
+ "getModuleDefaults", "resetLogLevels", "getLogger", "createCustomLogger", "deleteCustomLogger" with "module"), of Logger, with
+ its name as "module" ("getLogLevel", "setLogLevel" with "level", "isCustomType", "logError", "logWarning", "logInfo",
+ "logDebug", "logTrace" with "message"), and of browser ("hasWebRTC", "getBrowserSupport", "isNetworkConnected").
+
+ options_json: null or empty for none. out_result: null, or receives {"value": ...}, to be freed with ewebrtc_string_free; null
+ on failure. A phone answers the same names by ewebrtc_phone_call.
+ Errors: EWEBRTC_ERR_NULL, _ARGUMENT (an argument cannot be used, or there is no such logger), _UNKNOWN_METHOD.
+ */
+ewebrtc_status ewebrtc_utility(const char *method,
+                               const char *options_json,
+                               char **out_result);
+
+/*
+ Sets the function that gets the lines of the log of the whole process, in place of the one before; null removes it, and lines
+ go nowhere, as at first. Which lines there are is set by module: see "setLogLevel" of ewebrtc_utility. No token is ever
+ written, and no address, number or IP address at "info" and above; "webrtc", off at first, is the exception.
+
+ user: handed to both functions, never looked at. drop_user: null, or called once when the function before it cannot be called
+ any more: at another ewebrtc_log_set_callback, or, where a line is just being written on another thread, soon afterwards. Not
+ called when this function fails.
+ Errors: EWEBRTC_ERR_SYSTEM (a part of the program in Rust has a logger of its own).
+ */
+ewebrtc_status ewebrtc_log_set_callback(ewebrtc_log_fn on_line,
+                                        void *user,
+                                        ewebrtc_drop_fn drop_user);
 
 /*
  Appends samples to what a call with "localMedia" "pcm" sends: 16-bit, mono, pcm_rate of the phone. Never waits for

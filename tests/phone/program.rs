@@ -268,6 +268,61 @@ async fn text_numbers_and_bound_tokens() {
     gateway.stop().await;
 }
 
+/// Everything that is no call has its words; wrong ones are refused, and nothing ends the program.
+#[tokio::test(flavor = "multi_thread")]
+async fn settings_network_log_and_numbers_have_their_words() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut alice = Program::start(&url, "alice", &[]);
+        alice.text("session:ready");
+        for (line, answer) in [
+            ("ice http:nowhere", "4811"),
+            ("ice", "= no ICE servers"),
+            ("ice stun:192.0.2.1 turn:192.0.2.2", ""),
+            ("ice", "= stun:192.0.2.1 turn:192.0.2.2"),
+            ("ice reset", ""),
+            ("path nowhere", "4821"),
+            ("path relay", ""),
+            ("path", "= \"relay\""),
+            ("path reset", ""),
+            ("ipv6 perhaps", "not understood"),
+            ("ipv6 off", ""),
+            ("ipv6", "= false"),
+            ("codec G729", "! there is no codec"),
+            ("codec PCMA", ""),
+            ("codec", "= \"PCMA\""),
+            ("offline", "= offline"),
+            ("dial echo", "0002"),
+            ("online", "= online"),
+            ("network", "= online"),
+            ("log loud", "! there is no log level"),
+            ("log call debug", ""),
+            ("log", "\"call\":\"debug\""),
+            ("log reset", ""),
+            ("clean 1-800-FLOWERS", "= \"18003569377\""),
+            ("format 425 123 4567", "= \"+1 (425) 123-4567\""),
+            ("caller sip:bob@example.com", "\"callerId\":\"bob\""),
+            ("report", "\"hasWebRTC\""),
+            ("error 2211", "= 2211: "),
+            ("error 9999", "= there is no error 9999"),
+            ("error", "not understood: error"),
+        ] {
+            alice.say(line);
+            if !answer.is_empty() {
+                alice.text(answer);
+            }
+        }
+        alice.say("dial echo");
+        alice.text("call:connected");
+        alice.say("quit");
+        assert_eq!(alice.end().code(), Some(0));
+    })
+    .await
+    .expect("the program behaves");
+    gateway.stop().await;
+}
+
 /// A gateway that was started anew has forgotten the session; the program logs in again by itself.
 #[tokio::test(flavor = "multi_thread")]
 async fn the_program_logs_in_again_after_the_session_has_expired() {

@@ -30,12 +30,13 @@ usage: ewebrtc-phone --gateway URL --user NAME [options]
 Standard input takes one command a line, in words or as JSON:
 
   dial NAME | answer | reject | cancel | hangup | mute | unmute | calls | login |
-  logout | help | quit
+  logout | quit | help, which names them all
   {\"id\":\"c1\",\"method\":\"dial\",\"options\":{\"destination\":\"bob\"}}
 
 Exit status: 0 after quit, the end of input or a signal; 1 when the login
-fails; 2 for bad usage. The environment variable EWEBRTC_LOG sets what is
-logged to standard error (default: warn,webrtc=off,rtc=off).
+fails; 2 for bad usage. Warnings are logged to standard error, and what the
+word 'log' asks for. The environment variable EWEBRTC_LOG, where it is set,
+decides instead, e.g. debug,webrtc=off,rtc=off.
 ";
 
 /// The command line, checked.

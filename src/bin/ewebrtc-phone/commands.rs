@@ -3,6 +3,7 @@
 //! Owns: reading a line and giving it to the phone. Lives on: the main thread. Must not import: anything but the public library.
 
 use crate::output::Output;
+use crate::utilities::{self, Asked};
 use ewebrtc::{Error, Phone};
 use serde_json::{Map, Value, json};
 
@@ -52,7 +53,7 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
     let rest: Vec<&str> = words.collect();
     match (word.as_str(), rest.as_slice()) {
         ("quit" | "exit", []) => return Outcome::Quit,
-        ("help" | "?", _) => out.message(WORDS),
+        ("help" | "?", _) => out.message(&format!("{}\n{WORDS}", utilities::WORDS)),
         ("dial" | "call" | "add", [destination @ .., "audio" | "video"]) if !destination.is_empty() => {
             let kind = rest.last().copied().unwrap_or_default();
             give(phone, out, calling(&word), json!({"destination": destination.join(" "), "mediaType": kind})).await;
@@ -76,7 +77,11 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
         ("busy", []) => give(phone, out, "isCallInProgress", json!({})).await,
         ("version", []) => give(phone, out, "getVersion", json!({})).await,
         ("e911", [id]) => give(phone, out, "associateE911Id", json!({"e911Id": id})).await,
-        _ => out.message(&format!("not understood: {line}\n{WORDS}")),
+        _ => match utilities::read(phone, &word, &rest) {
+            Some(Asked::Method(method, options)) => give(phone, out, method, options).await,
+            Some(Asked::Shown(text)) => out.message(&text),
+            None => out.message(&format!("not understood: {line}\n{}\n{WORDS}", utilities::WORDS)),
+        },
     }
     Outcome::Continue
 }
@@ -85,11 +90,16 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
 async fn give(phone: &Phone, out: &Output, method: &str, options: Value) {
     match invoke(phone, method, options, None).await {
         Ok(Value::Null) => {}
-        Ok(value) if value.get("call").is_some() => {}
+        Ok(value) if is_call(&value) => {}
         Ok(value) => out.message(&format!("= {value}")),
         Err(Error::Phone(_)) => {}
         Err(error) => out.message(&format!("! {error}")),
     }
+}
+
+/// The handle of a call, which is known from its events as well.
+fn is_call(value: &Value) -> bool {
+    value.get("call").is_some_and(Value::is_u64)
 }
 
 /// A command as JSON: exactly one outcome.
@@ -111,7 +121,7 @@ async fn run_json(phone: &Phone, out: &Output, line: &str) {
     let mut outcome = json!({"id": id, "method": method});
     match invoke(phone, method, options, tag.as_deref()).await {
         // The handle of a call is known from its events; the outcome of everything but a getter is null.
-        Ok(value) if value.get("call").is_some() => outcome["result"] = Value::Null,
+        Ok(value) if is_call(&value) => outcome["result"] = Value::Null,
         Ok(value) => outcome["result"] = value,
         Err(error) => outcome["error"] = describe(&error),
     }

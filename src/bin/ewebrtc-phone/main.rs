@@ -6,12 +6,13 @@
 mod args;
 mod commands;
 mod output;
+mod utilities;
 
 use args::Args;
 use commands::Outcome;
-use ewebrtc::{Event, LoginOptions, Phone, PhoneConfig, Secret};
+use ewebrtc::{Event, LogLevel, LogManager, LoginOptions, Phone, PhoneConfig, Secret};
 use output::Output;
-use std::io::{BufRead as _, Read as _};
+use std::io::{BufRead as _, Read as _, Write as _};
 use std::process::ExitCode;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
             return ExitCode::from(2);
         }
     };
-    env_logger::Builder::new().parse_filters(&log_filter()).init();
+    log_to_standard_error();
     let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -57,9 +58,20 @@ fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Warnings of ours and nothing of the transport's crates, unless the environment asks for more.
-fn log_filter() -> String {
-    std::env::var("EWEBRTC_LOG").unwrap_or_else(|_| "warn,webrtc=off,rtc=off".into())
+/// Warnings of ours, and what the word `log` asks for; where the environment asks for something, that and nothing else.
+fn log_to_standard_error() {
+    if let Ok(filters) = std::env::var("EWEBRTC_LOG") {
+        env_logger::Builder::new().parse_filters(&filters).init();
+        return;
+    }
+    LogManager::set_callback(|line| {
+        // A reader that has gone away is no reason to end a call.
+        let _ = writeln!(std::io::stderr(), "{}: {line}", line.module);
+    });
+    LogManager::set_global_level(LogLevel::Warn);
+    if let Err(error) = LogManager::install() {
+        eprintln!("ewebrtc-phone: {error}");
+    }
 }
 
 async fn run(args: Args) -> u8 {

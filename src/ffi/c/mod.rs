@@ -16,3 +16,4 @@ mod pcm;
 mod phone;
 mod registry;
 mod sink;
+mod utility;

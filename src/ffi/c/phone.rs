@@ -300,13 +300,41 @@ unsafe fn invoke(
     })
 }
 
-/// Tells the phone that the device went offline (0) or came back; events "connectivity:off" and "connectivity:on".
+/// Whether the phone counts as online: what the program said last by ewebrtc_phone_set_connectivity, else what the operating
+/// system says about the way to the gateway. A gateway on loopback needs no network.
+///
+/// out_online: receives 1 or 0; must not be null. Errors: EWEBRTC_ERR_NULL, _NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_phone_is_online(phone: ewebrtc_phone, out_online: *mut i32) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_online, 0) };
+    with_phone(phone, |held| {
+        // SAFETY: as above.
+        *unsafe { place(out_online, "out_online") }? = held.phone.is_online().into();
+        Ok(())
+    })
+}
+
+/// Tells the phone that the device went offline (0) or came back; events "connectivity:off" and "connectivity:on". For
+/// programs that know better than the phone's own watching of the network. Their word counts from now on, until
+/// ewebrtc_phone_follow_network.
 ///
 /// Errors: EWEBRTC_ERR_NOT_FOUND.
 #[unsafe(no_mangle)]
 pub extern "C" fn ewebrtc_phone_set_connectivity(phone: ewebrtc_phone, online: i32) -> ewebrtc_status {
     with_phone(phone, |held| {
         held.phone.set_connectivity(online != 0);
+        Ok(())
+    })
+}
+
+/// Gives it back to the phone to find out by itself whether the device is online, as it does from the beginning.
+///
+/// Errors: EWEBRTC_ERR_NOT_FOUND.
+#[unsafe(no_mangle)]
+pub extern "C" fn ewebrtc_phone_follow_network(phone: ewebrtc_phone) -> ewebrtc_status {
+    with_phone(phone, |held| {
+        held.phone.follow_network();
         Ok(())
     })
 }
