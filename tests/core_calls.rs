@@ -99,6 +99,12 @@ fn early_media_is_ringback_and_audio_counts_after_the_connection() {
     assert_eq!(phone.names(), ["sc connecting>connected", "call:connected", "media:established"]);
     let applied = phone.orders.iter().filter(|(_, o)| matches!(o, MediaOrder::ApplyAnswer { .. })).count();
     assert_eq!(applied, 1, "the early answer stays in force");
+    let heard = phone.orders.iter().map(|(_, o)| o).filter(|o| matches!(o, MediaOrder::Listen | MediaOrder::Activate));
+    assert_eq!(
+        heard.collect::<Vec<_>>(),
+        [&MediaOrder::Listen, &MediaOrder::Activate],
+        "heard at once, speaking later"
+    );
     phone.finish();
 }
 

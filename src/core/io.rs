@@ -300,7 +300,9 @@ pub enum MediaOrder {
         /// The answer.
         sdp: String,
     },
-    /// The call is connected: the source starts, the sink starts.
+    /// Early media: the sink starts. The source does not, since the other side has not answered.
+    Listen,
+    /// The call is connected: the source starts, and the sink unless it has started.
     Activate,
     /// Send silence instead of the source, or the source again.
     Mute(bool),

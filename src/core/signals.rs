@@ -230,6 +230,9 @@ impl PhoneCore {
                     call.ordered.push_back(Ordered::FirstAnswer);
                     call.ringback_due = provisional && call.flow == Flow::Outgoing;
                     t.media(handle, MediaOrder::ApplyAnswer { sdp: text.clone() });
+                    if provisional {
+                        t.media(handle, MediaOrder::Listen);
+                    }
                 }
                 Err(_) if provisional => return,
                 Err(e) => {

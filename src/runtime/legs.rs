@@ -95,6 +95,7 @@ impl Legs {
             | MediaOrder::Withdraw
             | MediaOrder::AnswerAgain { .. }
             | MediaOrder::ApplyAnswer { .. }
+            | MediaOrder::Listen
             | MediaOrder::Activate
             | MediaOrder::Mute(_)
             | MediaOrder::Tones { .. }) => {
@@ -261,6 +262,7 @@ impl Worker {
                     Some(Err(error)) => self.tell(failed(&error)),
                     None => return,
                 },
+                MediaOrder::Listen => leg.listen(),
                 MediaOrder::Activate => leg.activate(),
                 MediaOrder::Mute(muted) => leg.set_muted(muted),
                 MediaOrder::Tones { keys, gap } => {

@@ -167,6 +167,7 @@ impl Laws {
                 | MediaOrder::Withdraw
                 | MediaOrder::AnswerAgain { .. }
                 | MediaOrder::ApplyAnswer { .. }
+                | MediaOrder::Listen
                 | MediaOrder::Activate
                 | MediaOrder::Mute(_)
                 | MediaOrder::Tones { .. } => {

@@ -134,7 +134,7 @@ impl Driver {
                             self.playing.retain(|(h, _)| *h != item);
                         }
                         MediaOrder::Tones { keys, .. } => self.playing.push_back((item, keys.clone())),
-                        MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Withdraw => {}
+                        MediaOrder::Listen | MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Withdraw => {}
                     }
                     self.orders.push((item, order));
                 }
@@ -497,6 +497,7 @@ fn description_for(order: &MediaOrder) -> &'static str {
             (audio.intersect(offered.unwrap_or(Direction::SendRecv).reversed()), *video)
         }
         MediaOrder::ApplyAnswer { .. }
+        | MediaOrder::Listen
         | MediaOrder::Activate
         | MediaOrder::Mute(_)
         | MediaOrder::Tones { .. }

@@ -4,11 +4,13 @@
 
 mod calls;
 mod changes;
-mod errors;
 mod dtmf;
+mod ear;
+mod errors;
 mod faults;
 mod notices;
 mod party;
 mod program;
+mod ringback;
 mod sessions;
 mod stub;

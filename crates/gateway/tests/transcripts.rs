@@ -31,6 +31,8 @@ struct Page<'a> {
     ids: HashMap<String, String>,
     events: Option<mpsc::Receiver<Value>>,
     last_sdp: HashMap<String, String>,
+    /// It has had early media, and waits for the answer.
+    early: bool,
     /// Recorded events that come later here.
     deferred: Vec<&'a Value>,
 }
@@ -80,8 +82,15 @@ impl<'a> Page<'a> {
         assert_eq!(real["type"], recorded["type"], "{what}");
         assert_eq!(real["from"], recorded["from"], "{what}");
         assert_eq!(real["sdp"].as_str(), sdp(entry).as_deref(), "{what}: passed through end to end");
-        let confirms = recorded["state"] == "session-open" && recorded.get("sdp").is_none();
-        let state = if confirms { "session-modified" } else { recorded["state"].as_str().expect("a state") };
+        // Without a description the stub confirmed a call with either; ours tells the callee `session-modified`, and the
+        // caller, who has had early media, `session-open` (section 3.3.2).
+        let state = match (recorded["state"].as_str().expect("a state"), recorded.get("sdp").is_none()) {
+            ("session-open", true) => "session-modified",
+            ("session-modified", true) if std::mem::take(&mut self.early) => "session-open",
+            (state, _) => state,
+        };
+        assert_eq!(real.get("provisionalSDP"), recorded.get("provisionalSDP"), "{what}");
+        self.early |= recorded["provisionalSDP"] == true;
         assert_eq!(real["state"], state, "{what}");
         assert_eq!(real.get("modId").is_some(), recorded.get("modId").is_some(), "{what}");
         if let (Some(name), Some(id)) = (recorded["modId"].as_str(), real["modId"].as_str()) {
@@ -149,15 +158,27 @@ fn ours(recorded: &Value, request: &Value) -> (u16, Option<String>) {
 
 async fn replay(name: &str) {
     let recording = recording(name);
-    let s = Server::start_with(|c| c.domain = "stub.test".into()).await;
+    let entries = recording["entries"].as_array().expect("entries");
+    let told = |state: &str| entries.iter().find(|e| e["event"]["state"] == state).and_then(sdp);
+    let early = entries.iter().any(|e| e["event"]["provisionalSDP"] == true);
+    let anchor = told("session-open").zip(told("invitation-received")).filter(|_| early);
+    let s = Server::start_with(|c| {
+        c.domain = "stub.test".into();
+        if let Some((answer, offer)) = anchor {
+            (c.ringback, c.anchor) = (true, fake_anchor(answer, offer));
+        }
+    })
+    .await;
     let mut pages: HashMap<String, Page<'_>> = HashMap::new();
     for (page, facts) in recording["pages"].as_object().expect("pages") {
         let address = facts["address"].as_str().expect("an address");
         let user = address.strip_prefix("sip:").unwrap_or(address);
         let ids = HashMap::from([("{token}".to_owned(), s.token(user))]);
-        pages.insert(page.clone(), Page { ids, events: None, last_sdp: HashMap::new(), deferred: Vec::new() });
+        pages.insert(
+            page.clone(),
+            Page { ids, events: None, last_sdp: HashMap::new(), early: false, deferred: Vec::new() },
+        );
     }
-    let entries = recording["entries"].as_array().expect("entries");
     let mut replayed = 0;
     for (at, entry) in entries.iter().enumerate() {
         let what = format!("{name} entry {}", entry["i"]);
@@ -295,6 +316,7 @@ replays! {
     move_to_another_session: "move",
     move_fails: "move-fails",
     offline_online: "offline-online",
+    ringback: "ringback",
 }
 
 /// Why the other recordings are not replayed: what they show is not the gateway's, or not this gateway's.
@@ -302,7 +324,6 @@ const NOT_REPLAYED: &[(&str, &str)] = &[
     ("-ws", "over the WebSocket channel, which is not built"),
     ("-websocket", "over the WebSocket channel, which is not built"),
     ("conference", "conferences are not built"),
-    ("ringback", "early media is not built"),
     ("transfer", "through the stub's media anchor; ours is direct (D-27), see the tests of transfers"),
     ("second-invite-ignored", "a busy session is not rung (D-21), see below"),
     ("video-port-0", "an answer that the stub spoiled"),

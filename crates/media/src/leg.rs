@@ -224,10 +224,17 @@ impl Leg {
         self.inner.transport.set_direction(Medium::Audio, direction);
     }
 
+    /// Early media: the sink begins to take what is heard. Silence is sent until [`Leg::activate`]. A second call changes
+    /// nothing.
+    pub fn listen(&self) {
+        self.inner.shared.listening.store(true, Ordering::Release);
+    }
+
     /// The call is connected: the sink begins to take what is heard, and the source begins as soon as the path is up, so
-    /// that the other side hears it from its start. Until then silence is sent and nothing is recorded. A second call
-    /// changes nothing.
+    /// that the other side hears it from its start. Until then silence is sent and, without [`Leg::listen`], nothing is
+    /// recorded. A second call changes nothing.
     pub fn activate(&self) {
+        self.inner.shared.listening.store(true, Ordering::Release);
         self.inner.shared.active.store(true, Ordering::Release);
     }
 

@@ -94,6 +94,9 @@ pub(crate) struct Shared {
     /// Whoever brings packets; never the worker. The transport may change the task that does.
     bringing: Mutex<()>,
     pub(crate) inbox_dropped: AtomicU64,
+    /// The sink takes what is heard.
+    pub(crate) listening: AtomicBool,
+    /// The source is heard.
     pub(crate) active: AtomicBool,
     pub(crate) muted: AtomicBool,
     /// Tones given and not yet sent, pauses included.
@@ -120,6 +123,7 @@ impl Shared {
             inbox: PacketRing::new(INBOX_WORDS),
             bringing: Mutex::new(()),
             inbox_dropped: AtomicU64::new(0),
+            listening: AtomicBool::new(false),
             active: AtomicBool::new(false),
             muted: AtomicBool::new(false),
             tones: AtomicUsize::new(0),

@@ -106,6 +106,7 @@ impl Bench {
         let bench = Bench { now: shared.origin, work, shared, wire, reports };
         bench.route(codec, Direction::SendRecv, true);
         bench.shared.up.store(true, Ordering::Release);
+        bench.shared.listening.store(true, Ordering::Release);
         bench.shared.active.store(true, Ordering::Release);
         bench
     }
@@ -272,6 +273,7 @@ fn packets_are_numbered_timed_and_marked() {
 fn silence_is_sent_before_the_activation_and_nothing_is_heard() {
     let (sink, reader) = pcm_sink(48_000, 5_000);
     let mut bench = Bench::new(&AudioSource::Tone { hz: 500.0 }, &AudioSink::Pcm(sink), AudioCodec::Opus);
+    bench.shared.listening.store(false, Ordering::Release);
     bench.shared.active.store(false, Ordering::Release);
     for _ in 0..50 {
         bench.tick();
@@ -280,6 +282,7 @@ fn silence_is_sent_before_the_activation_and_nothing_is_heard() {
     assert!(bench.shared.figures.packets_sent.load(Ordering::Relaxed) >= 24);
     assert_eq!(bench.events(), [LegEvent::TransportConnected, LegEvent::FirstAudio], "silence counts as audio");
     assert_eq!(reader.available(), 0);
+    bench.shared.listening.store(true, Ordering::Release);
     bench.shared.active.store(true, Ordering::Release);
     for _ in 0..100 {
         bench.tick();

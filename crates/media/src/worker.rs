@@ -288,7 +288,7 @@ impl LegWork {
             self.watch(now_us);
         }
         measure(&mut self.level_in, &pcm);
-        if self.parts.shared.active.load(Ordering::Acquire) {
+        if self.parts.shared.listening.load(Ordering::Acquire) {
             self.parts.drain.write(&pcm);
         }
     }

@@ -106,6 +106,26 @@ async fn nothing_is_played_or_heard_before_the_activation() {
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn early_media_is_heard_while_nothing_is_said() {
+    let ((early, early_reader), (later, later_reader)) = (pcm_sink(48_000, 10_000), pcm_sink(48_000, 10_000));
+    let mut a = Party::new(config(AudioSource::Tone { hz: 1000.0 }, AudioSink::Pcm(early))).await;
+    let b = Party::new(config(AudioSource::Tone { hz: 440.0 }, AudioSink::Pcm(later))).await;
+    leg_common::negotiate(&a, &b).await;
+    a.expect(&LegEvent::FirstAudio).await;
+    b.leg.activate();
+    a.leg.listen();
+    let heard = hear(&early_reader, 48_000).await;
+    assert!(tone_level(&heard[24_000..], 48_000, 440.0) > 0.15);
+    let silence = hear(&later_reader, 48_000).await;
+    assert!(rms(&silence) < 0.002, "it listens, and says nothing");
+    a.leg.activate();
+    let heard = hear(&later_reader, 96_000).await;
+    assert!(tone_level(&heard[72_000..], 48_000, 1000.0) > 0.15);
+    a.leg.close().await;
+    b.leg.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_hold_stops_the_audio_and_a_resume_brings_it_back() {
     let (sink, reader) = pcm_sink(48_000, 10_000);
     let mut holder = config(AudioSource::Silence, AudioSink::Pcm(sink));

@@ -8,7 +8,10 @@ use std::sync::Arc;
 use std::sync::Once;
 use std::time::Duration;
 
-use ewebrtc_gateway::{EchoCall, EchoFactory, EchoResult, Gateway, GatewayConfig};
+use ewebrtc_gateway::core::AnchorTask;
+use ewebrtc_gateway::{
+    AnchorCall, AnchorFactory, AnchorMade, AnchorResult, EchoCall, EchoFactory, EchoResult, Gateway, GatewayConfig,
+};
 use ewebrtc_wire::{EventObject, NumberedEvent, decode_events, item_id_of, session_id_of};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
@@ -292,6 +295,25 @@ impl Phone<'_> {
         assert_eq!(peer.event().await.state.as_str(), "session-modified");
         (out, inc)
     }
+}
+
+/// Media for calls with a ringback tone that says what it is told to say: first to the caller, then to the callee. Later
+/// descriptions, and the answer, it takes without a word.
+pub fn fake_anchor(answer: String, offer: String) -> Arc<dyn AnchorFactory> {
+    struct Fake(String, String);
+    struct Running;
+    impl AnchorFactory for Fake {
+        fn start(&self, _: String) -> Pin<Box<dyn Future<Output = AnchorResult> + Send>> {
+            let (answer, offer) = (self.0.clone(), self.1.clone());
+            Box::pin(async move { Ok(AnchorMade { answer, offer, anchor: Box::new(Running) }) })
+        }
+    }
+    impl AnchorCall for Running {
+        fn work(&self, _: AnchorTask) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send + '_>> {
+            Box::pin(async { Ok(String::new()) })
+        }
+    }
+    Arc::new(Fake(answer, offer))
 }
 
 /// An echo without media: it answers, or refuses, at once.
