@@ -41,7 +41,11 @@ struct Scene {
 
 impl Scene {
     async fn new() -> Self {
-        let gateway = Gateway::start(GatewayConfig::development()).await.expect("a gateway on a free port");
+        Self::over(GatewayConfig::development()).await
+    }
+
+    async fn over(config: GatewayConfig) -> Self {
+        let gateway = Gateway::start(config).await.expect("a gateway on a free port");
 
         let mut config = PhoneConfig::new(gateway.url());
         config.local_media = format!("tone:{PHONE_TONE}");
@@ -205,6 +209,59 @@ async fn page_calls_the_echo_and_hears_itself() {
     scene.page_hears(PAGE_TONE);
 
     scene.page("client.hangup()", json!([]));
+    scene.page_sees("terminated", &json!(0));
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
+
+/// Frequency of the gateway's ringback tone.
+const RINGBACK: f64 = 425.0;
+
+fn with_ringback() -> GatewayConfig {
+    GatewayConfig { ringback: true, ..GatewayConfig::development() }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn page_hears_ringback_until_the_phone_answers() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::over(with_ringback()).await;
+
+    scene.page("client.dial(...args)", json!(["nora@ewebrtc.local"]));
+    let incoming = scene.phone_sees("call:incoming").await;
+    scene.page_sees("ringback", &json!(0));
+    scene.page_hears(RINGBACK);
+    let call = scene.phone.call(incoming.call().expect("a handle"));
+    scene.phone.answer(AnswerOptions::default()).await.expect("answered");
+    scene.page_sees("connected", &json!(0));
+    scene.phone_sees("media:established").await;
+
+    scene.page_hears(PHONE_TONE);
+    phone_hears_the_page(&call).await;
+
+    let since = scene.page("client.count()", json!([]));
+    call.hangup().await.expect("the phone hangs up");
+    scene.page_sees("terminated", &since);
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn phone_hears_ringback_until_the_page_answers() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::over(with_ringback()).await;
+
+    let call = scene.phone.dial(DialOptions::new("page")).await.expect("dialled");
+    scene.page_sees("incoming", &json!(0));
+    scene.phone_sees("call:ringback-provided").await;
+    scene.page("client.answer()", json!([]));
+    scene.page_sees("connected", &json!(0));
+    scene.phone_sees("media:established").await;
+
+    scene.page_hears(PHONE_TONE);
+    phone_hears_the_page(&call).await;
+
+    scene.page("client.hangup()", json!([]));
+    scene.phone_sees("call:disconnected").await;
     scene.page_sees("terminated", &json!(0));
     scene.nothing_surprised_the_page();
     scene.page("client.logout()", json!([]));

@@ -141,8 +141,15 @@ const client = (() => {
     }
     switch (event.state) {
       case 'session-open':
-        if (event.provisionalSDP) break;
         if (call.state !== 'connecting') problems.push(`session-open in state ${call.state}`);
+        if (event.sdp && call.answered) problems.push('a second answer');
+        if (event.provisionalSDP) {
+          // Early media: this is the answer (section 3.3.2).
+          call.answered = true;
+          await apply('answer', event.sdp);
+          note('ringback', {});
+          break;
+        }
         call.state = 'connected';
         if (event.sdp) await apply('answer', event.sdp);
         note('connected', {});
