@@ -40,6 +40,7 @@ TRANSFER = "tests/core_two_calls.rs::an_attended_transfer"
 RECORDED = "tests/transcripts.rs::recordings_are_replayed"
 MUTE_CORE = f"{CORE_CALLS}::mute_and_unmute"
 EARLY = f"{CORE_CALLS}::early_media_is_ringback_and_audio_counts_after_the_connection"
+RINGBACK = "tests/phone/ringback.rs::the_caller_hears_ringback_then_the_callee_who_hears_only_the_caller"
 BUSY_LINE = f"{CORE_CALLS}::busy_lines_decline_and_tell"
 OFFLINE = f"{CORE_SESSION}::offline_keeps_calls_and_online_resumes_at_once"
 E911 = f"{CORE_SESSION}::the_e911_id_is_associated_once_per_command"
@@ -66,7 +67,7 @@ EXPIRED = f"{FAULTS}::a_restarted_gateway_expires_the_session"
 EVENTS = {
     "call:canceled": [CANCELED],
     "call:connected": [ANSWERED],
-    "call:ringback-provided": [EARLY],
+    "call:ringback-provided": [EARLY, RINGBACK],
     "call:connecting": [ANSWERED],
     "call:disconnected": [ANSWERED, ENDED],
     "call:disconnecting": [ANSWERED],

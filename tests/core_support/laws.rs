@@ -21,6 +21,8 @@ pub struct Laws {
     pub(super) changing: BTreeSet<(RequestId, String)>,
     /// Items whose media side was told to send silence.
     silent: BTreeSet<Handle>,
+    /// Items whose audio is heard.
+    heard: BTreeSet<Handle>,
     closed: bool,
 }
 
@@ -161,6 +163,7 @@ impl Laws {
                 MediaOrder::Close => {
                     assert!(self.legs.remove(item), "a leg is closed that is not there");
                     self.silent.remove(item);
+                    self.heard.remove(item);
                 }
                 MediaOrder::OfferAgain { .. }
                 | MediaOrder::OfferToAnother { .. }
@@ -173,6 +176,8 @@ impl Laws {
                 | MediaOrder::Tones { .. } => {
                     assert!(self.legs.contains(item), "{order:?} without a leg");
                     match order {
+                        MediaOrder::Listen => assert!(self.heard.insert(*item), "early media after the call has begun"),
+                        MediaOrder::Activate => drop(self.heard.insert(*item)),
                         MediaOrder::Mute(true) => assert!(self.silent.insert(*item), "silenced twice"),
                         MediaOrder::Mute(false) => assert!(self.silent.remove(item), "heard twice"),
                         _ => {}

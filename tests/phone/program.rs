@@ -172,6 +172,37 @@ async fn two_programs_call_each_other_and_record_what_is_heard() {
     gateway.stop().await;
 }
 
+/// Both programs as their users start them: the caller hears the tone, and a line says so.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_program_tells_of_the_ringback_tone_and_records_it() {
+    let config = ewebrtc::GatewayConfig { ringback: true, ..ewebrtc::GatewayConfig::development() };
+    let gateway = ewebrtc::Gateway::start(config).await.expect("the gateway starts");
+    let url = gateway.url().to_owned();
+    let recording = folder("programs").join("ringback.wav");
+    let file = recording.to_str().expect("text").to_owned();
+    tokio::task::spawn_blocking(move || {
+        let mut bob = Program::start(&url, "bob", &["--json"]);
+        bob.event("session:ready");
+        let mut alice = Program::start(&url, "alice", &["--record", &file]);
+        alice.say("dial bob");
+        let line = alice.text("call:ringback-provided");
+        assert!(line.contains("to: bob"), "{line}");
+        bob.event("call:incoming");
+        std::thread::sleep(Duration::from_millis(1500));
+        alice.say("cancel");
+        alice.text("call:canceled");
+        bob.event("call:canceled");
+        alice.say("quit");
+        assert_eq!(alice.end().code(), Some(0));
+    })
+    .await
+    .expect("the programs behave");
+    let heard = samples(&recording);
+    let tone = heard.chunks_exact(12_000).map(|piece| ewebrtc_media::analysis::tone_level(piece, 48_000, 425.0));
+    assert!(tone.filter(|level| *level > 0.05).count() >= 3, "{} samples", heard.len());
+    gateway.stop().await;
+}
+
 /// How alike the loudness of two recordings runs in time, in steps of 20 ms: the best correlation when `heard` begins up to
 /// half a second later. Unlike a comparison of samples it does not mind what a busy machine does to their timing.
 fn rhythm(speech: &[i16], heard: &[i16]) -> f64 {

@@ -71,6 +71,7 @@ fn help_explains_every_option() {
         "--ring-seconds",
         "--poll-seconds",
         "--lost-seconds",
+        "--ringback",
         "--help",
     ] {
         assert!(text.contains(&format!("\n  {option}")), "{option}");
@@ -104,6 +105,49 @@ fn a_taken_address_is_status_1() {
     let out = run(&["--dev", "--listen", address]);
     assert_eq!(out.status.code(), Some(1));
     assert!(String::from_utf8_lossy(&out.stderr).contains(address));
+}
+
+/// With `--ringback` a caller gets early media, and without it none.
+#[tokio::test]
+async fn the_ringback_tone_is_an_option() {
+    use ewebrtc_media::transport::{Transport, TransportConfig, TransportEvents, TransportState};
+    struct Deaf;
+    impl TransportEvents for Deaf {
+        fn rtp(&self, _: ewebrtc_media::transport::Medium, _: ewebrtc_media::transport::RtpPacket, _: Instant) {}
+        fn state(&self, _: TransportState) {}
+    }
+    let transport = Transport::new(TransportConfig::default(), std::sync::Arc::new(Deaf)).await.expect("a transport");
+    let offer = transport.create_offer().await.expect("an offer");
+    for (arguments, early) in [(&["--ringback"][..], true), (&[][..], false)] {
+        let running = start(arguments);
+        let (client, url) = (common::client(), running.url.clone());
+        let mut sessions = Vec::new();
+        for user in ["alice", "bob"] {
+            let body = format!(r#"{{"user":"{user}"}}"#);
+            let token = client.post(format!("{url}/dev/tokens")).body(body).send().await.expect("a token");
+            let token: serde_json::Value = serde_json::from_str(&token.text().await.expect("text")).expect("JSON");
+            let token = token["access_token"].as_str().expect("a token").to_owned();
+            let session = client.post(format!("{url}/RTC/v1/sessions")).bearer_auth(&token).body(r#"{"session":{}}"#);
+            let session = session.send().await.expect("a session");
+            sessions.push((session.headers()["location"].to_str().expect("text").to_owned(), token));
+        }
+        let call = serde_json::json!({"call": {"calledParty": "sip:bob@ewebrtc.local", "sdp": offer}}).to_string();
+        let (alice, token) = &sessions[0];
+        let made = client.post(format!("{url}{alice}/calls")).bearer_auth(token).body(call).send().await.expect("201");
+        assert_eq!(made.status().as_u16(), 201);
+        // The callee rings in either case, and the caller's early media is there by then.
+        let (bob, bobs) = &sessions[1];
+        let invited = client.get(format!("{url}{bob}/events")).bearer_auth(bobs).send().await.expect("an event");
+        let invited = invited.text().await.expect("text");
+        assert!(invited.contains("invitation-received"), "{invited}");
+        assert_eq!(invited.contains(&serde_json::json!(offer).to_string()), !early, "{invited}");
+        if early {
+            let open = client.get(format!("{url}{alice}/events")).bearer_auth(token).send().await.expect("an event");
+            let open = open.text().await.expect("text");
+            assert!(open.contains(r#""provisionalSDP":true"#), "{open}");
+        }
+    }
+    transport.close().await;
 }
 
 /// SIGTERM with open polls: they end with 204, the program with status 0, in less than five seconds; its output was one
