@@ -1,19 +1,20 @@
 //! The audio clock of the process, its workers and the thread that reports events.
 //!
 //! Owns: one clock thread that wakes the workers every 10 ms at absolute deadlines, and a few workers that serve all
-//! legs; no task and no timer per leg. The threads begin with the first leg and sleep while there is none. Nothing here
+//! legs and conference rooms; no task and no timer per leg. The threads begin with the first leg and sleep while there is none. Nothing here
 //! waits for the tokio runtime.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, AtomicUsize, Ordering};
 use std::sync::mpsc::{Receiver, SyncSender, sync_channel};
 use std::sync::{Arc, Condvar, Mutex, OnceLock, PoisonError};
 use std::thread::Thread;
 use std::time::{Duration, Instant};
 
 use crate::error::MediaError;
+use crate::mixer::RoomEvent;
 use crate::shared::{LegEvent, Shared};
-use crate::worker::LegWork;
+use crate::strain::Strain;
 
 /// Length of a tick.
 const TICK: Duration = Duration::from_millis(10);
@@ -32,8 +33,30 @@ const REPORTS: usize = 1_024;
 pub(crate) enum Report {
     /// An event for the owner of a leg.
     Event(Arc<dyn Fn(LegEvent) + Send + Sync>, LegEvent),
+    /// An event for the owner of a conference room.
+    Room(Arc<dyn Fn(RoomEvent) + Send + Sync>, RoomEvent),
     /// The worker has let a leg go.
     Ended(Arc<Shared>),
+}
+
+/// Something that a worker serves in every tick: a leg, or a conference room with all of its legs.
+pub(crate) trait Work: Send {
+    /// Does what is due at `now`; `strain` is the [`Strain::step`] of the worker. False when it is over and can be let go.
+    fn tick(&mut self, now: Instant, strain: u8) -> bool;
+    /// Hands over the packets that the last tick has made.
+    fn post(&mut self);
+    /// Ends the work after a fault inside: a later tick lets it go.
+    fn abandon(&mut self);
+    /// How many legs it serves, at least 1.
+    fn legs(&self) -> usize;
+}
+
+/// A piece of work on its worker.
+struct Served {
+    work: Box<dyn Work>,
+    /// Its legs in the worker's count.
+    counted: usize,
+    over: bool,
 }
 
 /// How the audio clock is doing, since the start of the process.
@@ -55,13 +78,25 @@ pub struct EngineMetrics {
     pub longest_tick: Duration,
     /// How long all ticks took together.
     pub busy: Duration,
+    /// Share of its time that the busiest worker needs, in per cent over about a second. Above 100 it cannot keep up.
+    pub load_percent: u32,
+    /// By how many steps of [`MOST_STRAIN`](crate::MOST_STRAIN) conferences give up quality at present, since the load is too
+    /// high: see [`RoomSettings`](crate::mixer::RoomSettings). 0 means none.
+    pub quality_step: u8,
+    /// How often another step of quality was given up.
+    pub quality_drops: u64,
 }
 
 #[derive(Default)]
 struct Worker {
-    fresh: Mutex<Vec<Box<LegWork>>>,
+    fresh: Mutex<Vec<Box<dyn Work>>>,
     has_fresh: AtomicBool,
+    /// Pieces of work, those that wait to be taken included.
+    works: AtomicUsize,
+    /// Legs in them, as of the last tick.
     legs: AtomicUsize,
+    load_percent: AtomicU32,
+    strain: AtomicU8,
 }
 
 struct Inner {
@@ -69,7 +104,8 @@ struct Inner {
     workers: Vec<Worker>,
     /// The tick that is due, counted from the epoch.
     tick: AtomicU64,
-    legs: AtomicUsize,
+    /// Pieces of work of all workers.
+    works: AtomicUsize,
     sleeping: Mutex<()>,
     wake: Condvar,
     ticks: AtomicU64,
@@ -78,6 +114,7 @@ struct Inner {
     skipped: AtomicU64,
     longest_us: AtomicU64,
     busy_us: AtomicU64,
+    quality_drops: AtomicU64,
 }
 
 /// The audio engine of the process.
@@ -98,7 +135,7 @@ impl Engine {
                     epoch: Instant::now(),
                     workers: (0..cores.min(MOST_WORKERS)).map(|_| Worker::default()).collect(),
                     tick: AtomicU64::new(0),
-                    legs: AtomicUsize::new(0),
+                    works: AtomicUsize::new(0),
                     sleeping: Mutex::new(()),
                     wake: Condvar::new(),
                     ticks: AtomicU64::new(0),
@@ -107,6 +144,7 @@ impl Engine {
                     skipped: AtomicU64::new(0),
                     longest_us: AtomicU64::new(0),
                     busy_us: AtomicU64::new(0),
+                    quality_drops: AtomicU64::new(0),
                 }),
                 reports: Mutex::new(None),
             }
@@ -117,9 +155,10 @@ impl Engine {
     #[must_use]
     pub fn metrics(&self) -> EngineMetrics {
         let inner = &self.inner;
+        let most = |of: fn(&Worker) -> u32| inner.workers.iter().map(of).max().unwrap_or(0);
         let started = self.reports.lock().unwrap_or_else(PoisonError::into_inner).is_some();
         EngineMetrics {
-            legs: inner.legs.load(Ordering::Relaxed),
+            legs: inner.workers.iter().map(|worker| worker.legs.load(Ordering::Relaxed)).sum(),
             workers: if started { inner.workers.len() } else { 0 },
             ticks: inner.ticks.load(Ordering::Relaxed),
             overruns: inner.overruns.load(Ordering::Relaxed),
@@ -127,6 +166,9 @@ impl Engine {
             skipped: inner.skipped.load(Ordering::Relaxed),
             longest_tick: Duration::from_micros(inner.longest_us.load(Ordering::Relaxed)),
             busy: Duration::from_micros(inner.busy_us.load(Ordering::Relaxed)),
+            load_percent: most(|worker| worker.load_percent.load(Ordering::Relaxed)),
+            quality_step: most(|worker| u32::from(worker.strain.load(Ordering::Relaxed))) as u8,
+            quality_drops: inner.quality_drops.load(Ordering::Relaxed),
         }
     }
 
@@ -168,17 +210,18 @@ impl Engine {
         Ok(reports)
     }
 
-    /// Gives a leg to the worker with the fewest; [`Engine::reports`] has been called before.
-    pub(crate) fn add(&self, leg: Box<LegWork>) {
+    /// Gives work to the worker with the fewest legs; [`Engine::reports`] has been called before. It stays there: a room is
+    /// served by one worker, so a single one cannot need more than a core.
+    pub(crate) fn add(&self, work: Box<dyn Work>) {
         let inner = &self.inner;
-        let least = (0..inner.workers.len()).min_by_key(|i| inner.workers[*i].legs.load(Ordering::Relaxed));
-        let index = least.unwrap_or(0);
-        let worker = &inner.workers[index];
-        worker.legs.fetch_add(1, Ordering::Relaxed);
-        worker.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(leg);
+        let least = inner.workers.iter().min_by_key(|worker| worker.legs.load(Ordering::Relaxed));
+        let Some(worker) = least else { return };
+        worker.works.fetch_add(1, Ordering::Relaxed);
+        worker.legs.fetch_add(work.legs(), Ordering::Relaxed);
+        worker.fresh.lock().unwrap_or_else(PoisonError::into_inner).push(work);
         worker.has_fresh.store(true, Ordering::Release);
         let _asleep = inner.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
-        inner.legs.fetch_add(1, Ordering::Release);
+        inner.works.fetch_add(1, Ordering::Release);
         inner.wake.notify_one();
     }
 }
@@ -196,9 +239,9 @@ impl Inner {
     fn keep_time(&self, workers: &[Thread]) {
         let mut planned = 0;
         loop {
-            if self.legs.load(Ordering::Acquire) == 0 {
+            if self.works.load(Ordering::Acquire) == 0 {
                 let mut asleep = self.sleeping.lock().unwrap_or_else(PoisonError::into_inner);
-                while self.legs.load(Ordering::Acquire) == 0 {
+                while self.works.load(Ordering::Acquire) == 0 {
                     asleep = self.wake.wait(asleep).unwrap_or_else(PoisonError::into_inner);
                 }
                 planned = self.tick_at(Instant::now());
@@ -215,7 +258,7 @@ impl Inner {
             planned = due;
             self.tick.store(due, Ordering::Release);
             for (worker, thread) in self.workers.iter().zip(workers) {
-                if worker.legs.load(Ordering::Relaxed) > 0 {
+                if worker.works.load(Ordering::Relaxed) > 0 {
                     thread.unpark();
                 }
             }
@@ -225,7 +268,8 @@ impl Inner {
     /// A worker thread.
     fn work(&self, index: usize) {
         let Some(worker) = self.workers.get(index) else { return };
-        let mut legs: Vec<Box<LegWork>> = Vec::new();
+        let mut served: Vec<Served> = Vec::new();
+        let mut strain = Strain::default();
         let mut done = 0;
         loop {
             let due = self.tick.load(Ordering::Acquire);
@@ -233,46 +277,62 @@ impl Inner {
                 std::thread::park();
                 continue;
             }
-            if legs.is_empty() {
+            if served.is_empty() {
                 done = due - 1;
+                strain = Strain::default();
             }
             if worker.has_fresh.swap(false, Ordering::Acquire) {
-                legs.append(&mut worker.fresh.lock().unwrap_or_else(PoisonError::into_inner));
+                let mut fresh = worker.fresh.lock().unwrap_or_else(PoisonError::into_inner);
+                served.extend(fresh.drain(..).map(|work| Served { counted: work.legs(), work, over: false }));
             }
             if due - done > MOST_LATE {
                 self.skipped.fetch_add(due - done - MOST_LATE, Ordering::Relaxed);
                 done = due - MOST_LATE;
             }
-            while done < due && !legs.is_empty() {
+            while done < due && !served.is_empty() {
                 done += 1;
-                self.serve(worker, &mut legs, self.time_of(done));
+                let took = self.serve(worker, &mut served, self.time_of(done), strain.step());
+                if strain.note(took, TICK) {
+                    self.quality_drops.fetch_add(1, Ordering::Relaxed);
+                }
+                worker.load_percent.store(strain.load_percent(), Ordering::Relaxed);
+                worker.strain.store(strain.step(), Ordering::Relaxed);
+            }
+            if served.is_empty() {
+                worker.load_percent.store(0, Ordering::Relaxed);
+                worker.strain.store(0, Ordering::Relaxed);
             }
             done = due;
         }
     }
 
-    /// One tick of all legs of a worker.
-    fn serve(&self, worker: &Worker, legs: &mut Vec<Box<LegWork>>, now: Instant) {
+    /// One tick of all the work of a worker; how long it took.
+    fn serve(&self, worker: &Worker, served: &mut Vec<Served>, now: Instant, strain: u8) -> Duration {
         let began = Instant::now();
-        for group in legs.chunks_mut(GROUP) {
-            for leg in &mut *group {
+        for group in served.chunks_mut(GROUP) {
+            for Served { work, over, .. } in &mut *group {
                 // A fault in one leg must not end the others.
-                let goes_on = catch_unwind(AssertUnwindSafe(|| leg.tick(now)))
-                    .unwrap_or_else(|_| catch_unwind(AssertUnwindSafe(|| leg.abandon())).is_ok());
-                leg.over = !goes_on;
+                let goes_on = catch_unwind(AssertUnwindSafe(|| work.tick(now, strain)))
+                    .unwrap_or_else(|_| catch_unwind(AssertUnwindSafe(|| work.abandon())).is_ok());
+                *over = !goes_on;
             }
-            for leg in group {
-                if catch_unwind(AssertUnwindSafe(|| leg.post())).is_err() {
-                    leg.over |= catch_unwind(AssertUnwindSafe(|| leg.abandon())).is_err();
+            for Served { work, over, .. } in group {
+                if catch_unwind(AssertUnwindSafe(|| work.post())).is_err() {
+                    *over |= catch_unwind(AssertUnwindSafe(|| work.abandon())).is_err();
                 }
             }
         }
-        legs.retain(|leg| {
-            if leg.over {
-                worker.legs.fetch_sub(1, Ordering::Relaxed);
-                self.legs.fetch_sub(1, Ordering::Release);
+        served.retain_mut(|Served { work, over, counted }| {
+            let legs = if *over { 0 } else { work.legs() };
+            if legs != *counted {
+                worker.legs.fetch_add(legs, Ordering::Relaxed);
+                worker.legs.fetch_sub(std::mem::replace(counted, legs), Ordering::Relaxed);
             }
-            !leg.over
+            if *over {
+                worker.works.fetch_sub(1, Ordering::Relaxed);
+                self.works.fetch_sub(1, Ordering::Release);
+            }
+            !*over
         });
         let took = began.elapsed();
         self.ticks.fetch_add(1, Ordering::Relaxed);
@@ -281,6 +341,7 @@ impl Inner {
         if took > TICK {
             self.overruns.fetch_add(1, Ordering::Relaxed);
         }
+        took
     }
 }
 
@@ -291,6 +352,11 @@ fn report(queue: &Receiver<Report>) {
             Report::Event(owner, event) => {
                 if catch_unwind(AssertUnwindSafe(|| owner(event))).is_err() {
                     log::error!("the event handler of a leg has panicked");
+                }
+            }
+            Report::Room(owner, event) => {
+                if catch_unwind(AssertUnwindSafe(|| owner(event))).is_err() {
+                    log::error!("the event handler of a conference room has panicked");
                 }
             }
             Report::Ended(shared) => {

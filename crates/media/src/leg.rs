@@ -5,7 +5,7 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
 use crate::codec::{self, CodecSettings, SAMPLE_RATE};
@@ -126,6 +126,19 @@ pub struct Leg {
     inner: Arc<Inner>,
 }
 
+/// A leg that others may let go of.
+pub(crate) struct WeakLeg(Weak<Inner>);
+
+impl WeakLeg {
+    pub(crate) fn is_alive(&self) -> bool {
+        self.0.strong_count() > 0
+    }
+
+    pub(crate) fn upgrade(&self) -> Option<Leg> {
+        self.0.upgrade().map(|inner| Leg { inner })
+    }
+}
+
 impl Leg {
     /// Makes a leg. Must be called inside a tokio runtime, which must outlive it.
     ///
@@ -136,12 +149,21 @@ impl Leg {
     /// [`MediaError::Source`] when source or sink cannot be had (the text names the file), [`MediaError::Transport`]
     /// when the connection or a codec cannot be set up.
     pub async fn new(config: LegConfig, events: impl Fn(LegEvent) + Send + Sync + 'static) -> Result<Leg, MediaError> {
+        let (leg, work) = Leg::unserved(config, events).await?;
+        Engine::global().add(work);
+        Ok(leg)
+    }
+
+    /// A leg and its worker half, which the caller gives to the engine or to a room.
+    pub(crate) async fn unserved(
+        config: LegConfig,
+        events: impl Fn(LegEvent) + Send + Sync + 'static,
+    ) -> Result<(Leg, Box<LegWork>), MediaError> {
         static NUMBERS: AtomicU64 = AtomicU64::new(1);
         let id = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let feed = Feed::open(&config.source, id)?;
         let drain = Drain::open(&config.sink, id)?;
-        let engine = Engine::global();
-        let reports = engine.reports()?;
+        let reports = Engine::global().reports()?;
         let shared = Arc::new(Shared::new());
         let settings =
             TransportConfig { ice: config.ice, audio_codecs: config.audio_codecs, ..TransportConfig::default() };
@@ -158,14 +180,18 @@ impl Leg {
             interrupted_after_us: i64::try_from(config.interrupted_after.as_micros()).unwrap_or(i64::MAX),
             seed: RandomState::new().build_hasher().finish(),
         })?;
-        engine.add(Box::new(work));
         let recorder = match config.sink {
             AudioSink::Recorder(recorder) => Some(recorder),
             AudioSink::Discard | AudioSink::Pcm(_) => None,
         };
         let route = Mutex::new(None);
         let inner = Inner { id, shared, transport, codec: config.codec, route, recorder, _events: events };
-        Ok(Leg { inner: Arc::new(inner) })
+        Ok((Leg { inner: Arc::new(inner) }, Box::new(work)))
+    }
+
+    /// A reference that does not keep the leg.
+    pub(crate) fn downgrade(&self) -> WeakLeg {
+        WeakLeg(Arc::downgrade(&self.inner))
     }
 
     /// A complete offer: all candidates are in it.

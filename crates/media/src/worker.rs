@@ -22,6 +22,8 @@ use crate::sink::Drain;
 use crate::source::Feed;
 use crate::transport::{AudioCodec, Medium, NegotiatedAudio, RtpPacket, Transport};
 
+mod seated;
+
 /// Payloads that can be on their way through the transport at once, more than a queue of 100 ms.
 const PAYLOADS: usize = 8;
 /// Room of each; a longer frame gets memory of its own.
@@ -47,18 +49,18 @@ impl PacketOut for Transport {
 }
 
 /// Payloads whose memory is used again.
-struct Payloads {
+pub(crate) struct Payloads {
     pool: [BytesMut; PAYLOADS],
     next: usize,
     allocated: u64,
 }
 
 impl Payloads {
-    fn new() -> Payloads {
+    pub(crate) fn new() -> Payloads {
         Payloads { pool: std::array::from_fn(|_| BytesMut::with_capacity(PAYLOAD_ROOM)), next: 0, allocated: 0 }
     }
 
-    fn take(&mut self, data: &[u8]) -> Bytes {
+    pub(crate) fn take(&mut self, data: &[u8]) -> Bytes {
         let place = &mut self.pool[self.next];
         self.next = (self.next + 1) % PAYLOADS;
         if !place.try_reclaim(data.len()) {
@@ -112,8 +114,6 @@ pub(crate) struct LegWork {
     silent: bool,
     /// Encoded in this tick and not yet handed over.
     ready: Option<RtpPacket>,
-    /// The leg can be let go.
-    pub(crate) over: bool,
     interrupted: bool,
     last_packet_us: i64,
     unknown: u64,
@@ -151,7 +151,6 @@ impl LegWork {
             begun: false,
             silent: true,
             ready: None,
-            over: false,
             interrupted: false,
             last_packet_us: 0,
             unknown: 0,
@@ -254,8 +253,8 @@ impl LegWork {
         }
     }
 
-    /// From the network to the sink.
-    fn receive(&mut self, now_us: i64) {
+    /// From the network to the sink; also gives what was heard.
+    fn receive(&mut self, now_us: i64) -> [i16; TICK_SAMPLES] {
         let receiving = self.route.is_none_or(|route| route.direction.receives());
         while let Some((head, length)) = self.parts.shared.take_packet(&mut self.payload) {
             if !receiving {
@@ -291,6 +290,7 @@ impl LegWork {
         if self.parts.shared.listening.load(Ordering::Acquire) {
             self.parts.drain.write(&pcm);
         }
+        pcm
     }
 
     /// Whether a payload type is that of telephone events.
@@ -447,7 +447,7 @@ impl LegWork {
             match self.parts.reports.try_send(report) {
                 Ok(()) => {}
                 Err(TrySendError::Full(Report::Event(_, event))) => return self.waiting.insert(0, event),
-                Err(TrySendError::Full(Report::Ended(_)) | TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(Report::Room(..) | Report::Ended(_)) | TrySendError::Disconnected(_)) => return,
             }
         }
     }

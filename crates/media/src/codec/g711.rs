@@ -3,6 +3,8 @@
 //! Owns: the tables and the encode functions, the search for the pitch period. Lives on the media workers; nothing
 //! allocates after construction. The codec runs at 8 kHz and converts to and from 48 kHz inside.
 
+use std::any::Any;
+
 use super::rate::{Down, RATIO, Up};
 use super::{AudioDecoder, AudioEncoder, CodecError, FRAME_SAMPLES, MAX_ENCODED_BYTES, MAX_PACKET_SAMPLES};
 use crate::transport::AudioCodec;
@@ -62,6 +64,18 @@ pub fn from_a(code: u8) -> i16 {
     if code & 0x80 != 0 { magnitude } else { -magnitude }
 }
 
+/// What counts as around zero, −54 dB of full scale: the noise of a line and of rounding.
+const AROUND_ZERO: u16 = 64;
+
+/// See [`super::looks_silent`].
+pub(super) fn looks_silent(law: Law, payload: &[u8]) -> bool {
+    let decode = match law {
+        Law::Mu => from_mu,
+        Law::A => from_a,
+    };
+    payload.iter().all(|code| decode(*code).unsigned_abs() <= AROUND_ZERO)
+}
+
 /// From 48 kHz to one byte a sample at 8 kHz.
 pub struct G711Encoder {
     law: Law,
@@ -98,6 +112,13 @@ impl AudioEncoder for G711Encoder {
     }
 
     fn set_expected_loss(&mut self, _percent: u8) {}
+
+    fn continue_from(&mut self, other: &dyn AudioEncoder) -> bool {
+        let any: &dyn Any = other;
+        let Some(other) = any.downcast_ref::<G711Encoder>().filter(|other| other.law == self.law) else { return false };
+        self.down.clone_from(&other.down);
+        true
+    }
 }
 
 /// Longest packet in 8 kHz samples.

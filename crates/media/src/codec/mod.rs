@@ -5,6 +5,8 @@
 //!
 //! Inside this crate audio is always 16-bit, mono, 48 kHz; a codec with another rate converts inside.
 
+use std::any::Any;
+
 use crate::error::MediaError;
 use crate::transport::AudioCodec;
 
@@ -47,7 +49,7 @@ impl Default for CodecSettings {
 }
 
 /// From samples to payloads. One instance serves one direction of one leg and keeps its state over the call.
-pub trait AudioEncoder: Send {
+pub trait AudioEncoder: Send + Any {
     /// Which codec this is.
     fn codec(&self) -> AudioCodec;
     /// Encodes 20 ms. Returns the number of bytes written, 0 when nothing needs to be sent for this frame.
@@ -57,6 +59,15 @@ pub trait AudioEncoder: Send {
     fn encode(&mut self, pcm: &[i16; FRAME_SAMPLES], out: &mut [u8; MAX_ENCODED_BYTES]) -> Result<usize, CodecError>;
     /// Share of packets, 0–100 %, that the other side loses: codecs with redundancy spend bits accordingly.
     fn set_expected_loss(&mut self, percent: u8);
+    /// Takes over the state of `other`, so that what this one encodes next follows in the other's stream without a seam;
+    /// their settings are the same afterwards. False, and nothing is changed, when they are of different kinds.
+    fn continue_from(&mut self, _other: &dyn AudioEncoder) -> bool {
+        false
+    }
+    /// The next frame is to be decodable by somebody who has not heard those before it.
+    fn refresh(&mut self) {}
+    /// Effort, 0–10, from the next frame on. Codecs whose effort is fixed ignore it.
+    fn set_complexity(&mut self, _complexity: u8) {}
 }
 
 /// From payloads to samples.
@@ -97,6 +108,18 @@ pub fn encoder(codec: AudioCodec, settings: &CodecSettings) -> Result<Box<dyn Au
         AudioCodec::Pcmu => Box::new(g711::G711Encoder::new(g711::Law::Mu)),
         AudioCodec::Pcma => Box::new(g711::G711Encoder::new(g711::Law::A)),
     })
+}
+
+/// Whether `payload` can be taken for silence without decoding it: a sign of life in a pause, an Opus frame whose encoder found
+/// no voice, a G.711 packet around zero. A cheap look that errs only for sounds without voice: ask it about somebody who has
+/// been silent for a while, not about somebody who is heard.
+#[must_use]
+pub fn looks_silent(codec: AudioCodec, payload: &[u8]) -> bool {
+    match codec {
+        AudioCodec::Opus => opus::looks_silent(payload),
+        AudioCodec::Pcmu => g711::looks_silent(g711::Law::Mu, payload),
+        AudioCodec::Pcma => g711::looks_silent(g711::Law::A, payload),
+    }
 }
 
 /// One decoder of each kind, since the sender may change the codec with every packet.

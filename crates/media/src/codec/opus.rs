@@ -3,6 +3,7 @@
 //! Owns: every unsafe call into libopus and its two states. Lives on the media workers; libopus allocates only at
 //! construction. Its types and numbers must not leave this file.
 
+use std::any::Any;
 use std::ffi::c_int;
 use std::ptr::NonNull;
 
@@ -17,9 +18,26 @@ use crate::transport::AudioCodec;
 
 /// A packet this short says "nothing new" (RFC 7587 section 3.1.3) and need not be sent.
 const DTX_BYTES: usize = 2;
+/// A packet this short is a frame of digital silence: 1.2 kbit/s hold no sound.
+const SILENT_BYTES: usize = 3;
 
 fn failure(what: &str, code: c_int) -> MediaError {
     MediaError::Transport(format!("Opus {what} could not be set up (libopus says {code})"))
+}
+
+/// See [`super::looks_silent`]. In the speech modes a frame begins with the encoder's own verdict on voice activity (RFC 6716
+/// section 4.2.3), which is not coded any further.
+pub(super) fn looks_silent(payload: &[u8]) -> bool {
+    let [toc, first, ..] = payload else { return true };
+    if payload.len() <= SILENT_BYTES {
+        return true;
+    }
+    // Configurations 0 to 15 have a speech layer; of each group of four in SILK-only mode the last two are 40 and 60 ms long
+    // and have several verdicts, as have packets of several frames (RFC 6716 section 3.1). These are decoded.
+    let configuration = toc >> 3;
+    let one_verdict = configuration < 16 && (configuration >= 12 || configuration % 4 < 2) && toc & 0x03 == 0;
+    let verdicts = if toc & 0x04 == 0 { 0x80 } else { 0xa0 };
+    one_verdict && first & verdicts == 0
 }
 
 /// The encoder: 20 ms frames, voice mode, in-band redundancy by the measured loss.
@@ -27,6 +45,9 @@ pub struct OpusEncoder {
     state: NonNull<sys::OpusEncoder>,
     dtx: bool,
     loss: u8,
+    complexity: u8,
+    /// The next frame must not build upon those before it.
+    alone: bool,
 }
 
 // SAFETY: the state is plain memory without ties to a thread; it is only reached through `&mut self`.
@@ -45,9 +66,10 @@ impl OpusEncoder {
         let state =
             unsafe { sys::opus_encoder_create(SAMPLE_RATE as i32, 1, sys::OPUS_APPLICATION_AUDIO as c_int, &mut code) };
         let state = NonNull::new(state).filter(|_| code == 0).ok_or_else(|| failure("encoder", code))?;
-        let mut encoder = OpusEncoder { state, dtx: settings.dtx, loss: 0 };
+        let complexity = settings.complexity.min(10);
+        let mut encoder = OpusEncoder { state, dtx: settings.dtx, loss: 0, complexity, alone: false };
         let wishes = [
-            (sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(settings.complexity.min(10))),
+            (sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(complexity)),
             (sys::OPUS_SET_BITRATE_REQUEST, settings.bitrate.clamp(6_000, 510_000) as c_int),
             (sys::OPUS_SET_INBAND_FEC_REQUEST, 1),
             (sys::OPUS_SET_DTX_REQUEST, c_int::from(settings.dtx)),
@@ -80,6 +102,9 @@ impl AudioEncoder for OpusEncoder {
     }
 
     fn encode(&mut self, pcm: &[i16; FRAME_SAMPLES], out: &mut [u8; MAX_ENCODED_BYTES]) -> Result<usize, CodecError> {
+        if self.alone {
+            self.control(sys::OPUS_SET_PREDICTION_DISABLED_REQUEST, 1);
+        }
         // SAFETY: the lengths given are those of the arrays.
         let bytes = unsafe {
             sys::opus_encode(
@@ -90,6 +115,9 @@ impl AudioEncoder for OpusEncoder {
                 MAX_ENCODED_BYTES as i32,
             )
         };
+        if std::mem::take(&mut self.alone) {
+            self.control(sys::OPUS_SET_PREDICTION_DISABLED_REQUEST, 0);
+        }
         let bytes = usize::try_from(bytes).map_err(|_| CodecError)?;
         Ok(if self.dtx && bytes <= DTX_BYTES { 0 } else { bytes })
     }
@@ -100,6 +128,31 @@ impl AudioEncoder for OpusEncoder {
             self.loss = percent;
             // libopus writes redundancy only when it expects loss; it accepts every value from 0 to 100.
             self.control(sys::OPUS_SET_PACKET_LOSS_PERC_REQUEST, c_int::from(percent));
+        }
+    }
+
+    fn continue_from(&mut self, other: &dyn AudioEncoder) -> bool {
+        let any: &dyn Any = other;
+        let Some(other) = any.downcast_ref::<OpusEncoder>() else { return false };
+        // SAFETY: both are live states for one channel, so of this size, and not the same one, since one is borrowed mutably.
+        // A state holds no pointer into itself: copying its memory is the documented way to copy it (opus.h).
+        unsafe {
+            let size = usize::try_from(sys::opus_encoder_get_size(1)).unwrap_or(0);
+            self.state.as_ptr().cast::<u8>().copy_from_nonoverlapping(other.state.as_ptr().cast::<u8>(), size);
+        }
+        (self.dtx, self.loss, self.complexity, self.alone) = (other.dtx, other.loss, other.complexity, other.alone);
+        true
+    }
+
+    fn refresh(&mut self) {
+        self.alone = true;
+    }
+
+    fn set_complexity(&mut self, complexity: u8) {
+        let complexity = complexity.min(10);
+        if complexity != self.complexity {
+            self.complexity = complexity;
+            self.control(sys::OPUS_SET_COMPLEXITY_REQUEST, c_int::from(complexity));
         }
     }
 }

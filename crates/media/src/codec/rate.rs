@@ -69,6 +69,7 @@ impl Up {
 }
 
 /// From 48 kHz to 8 kHz.
+#[derive(Clone)]
 pub(super) struct Down {
     past: [f32; LENGTH],
 }

@@ -10,7 +10,7 @@
 //! part, since it jumps with every re-ordering. Time is RTP time, not sequence numbers, so that pauses of the sender
 //! and packets of any length are what they are.
 
-use crate::codec::{CONCEAL_STEP, Decoders, FRAME_SAMPLES, MAX_PACKET_SAMPLES, SAMPLE_RATE, TICK_SAMPLES};
+use crate::codec::{self, CONCEAL_STEP, Decoders, FRAME_SAMPLES, MAX_PACKET_SAMPLES, SAMPLE_RATE, TICK_SAMPLES};
 use crate::error::MediaError;
 use crate::ring::MAX_PAYLOAD;
 use crate::transport::AudioCodec;
@@ -36,6 +36,10 @@ const PAUSE_BYTES: usize = 2;
 const TOO_OLD_US: i64 = 300_000;
 /// From this excess on every frame may be shortened, otherwise every third.
 const HURRY_US: i64 = 100_000;
+/// Packets in a row that look silent and are decoded all the same: one may be the gap between two syllables.
+const SILENT_LOOKS: u32 = 2;
+/// Samples over which audio comes back after packets that were not decoded, 5 ms.
+const RETURN: usize = 240;
 /// Differences that are let be: while somebody talks and, smaller, in pauses, where stretching is not heard. Being
 /// early must stay below the margin of the target, or packets come too late before anything is done.
 const LATE_US: (i64, i64) = (25_000, 8_000);
@@ -56,7 +60,7 @@ pub struct JitterStats {
     pub discarded: u64,
     /// Packets that their codec refused.
     pub corrupt: u64,
-    /// Packets decoded.
+    /// Packets decoded, and those left undecoded as [`Effort`] tells.
     pub decoded: u64,
     /// Samples recovered from redundancy.
     pub recovered: u64,
@@ -82,6 +86,19 @@ impl JitterStats {
     pub fn lost(&self) -> u64 {
         self.expected.saturating_sub(self.received)
     }
+}
+
+/// How much is to be made of the packets. Order, time and statistics are kept in every case.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Effort {
+    /// Everything is decoded and every gap filled.
+    #[default]
+    Everything,
+    /// What looks silent ([`codec::looks_silent`]) for more than 40 ms becomes zeros without being decoded, and so do pauses
+    /// of the sender. For somebody whose audio has been below hearing for a while.
+    Audible,
+    /// Nothing is decoded: zeros.
+    Nothing,
 }
 
 /// One packet of audio on its way into the buffer.
@@ -155,6 +172,11 @@ pub struct JitterBuffer {
     passed: (i64, u64),
     /// Whether it announced a pause.
     pausing: bool,
+    effort: Effort,
+    /// Packets in a row that look silent; counted while the effort asks for it.
+    silent: u32,
+    /// The packet before was not decoded.
+    skipped: bool,
     /// Frames since the last stretch.
     rested: u32,
     decoded: Box<[i16; DECODED]>,
@@ -190,6 +212,9 @@ impl JitterBuffer {
             last_sequence: 0,
             passed: (i64::MIN, 0),
             pausing: false,
+            effort: Effort::Everything,
+            silent: 0,
+            skipped: false,
             rested: 0,
             decoded: Box::new([0; DECODED]),
             from: 0,
@@ -209,6 +234,11 @@ impl JitterBuffer {
             target_us: u32::try_from(self.target.hold_us()).unwrap_or(0),
             ..self.stats
         }
+    }
+
+    /// How much is to be made of the packets from now on.
+    pub fn set_effort(&mut self, effort: Effort) {
+        self.effort = effort;
     }
 
     /// Takes a packet that arrived at `arrival_us`.
@@ -400,6 +430,14 @@ impl JitterBuffer {
         let length = self.store.copy_front(&mut self.payload);
         self.store.remove_front();
         let payload = &self.payload[..length];
+        self.silent = match self.effort {
+            Effort::Audible if codec::looks_silent(entry.codec, payload) => self.silent.saturating_add(1),
+            Effort::Everything | Effort::Audible | Effort::Nothing => 0,
+        };
+        if self.skips() {
+            return self.skip(entry, lag);
+        }
+        let back = std::mem::take(&mut self.skipped);
         let samples = match self.decoders.of(entry.codec).decode(payload, &mut self.scratch) {
             Ok(samples) => {
                 self.stats.decoded += 1;
@@ -412,13 +450,46 @@ impl JitterBuffer {
                 self.decoders.of(entry.codec).conceal(whole.max(CONCEAL_STEP), &mut self.scratch)
             }
         };
+        if back {
+            for (i, sample) in self.scratch[..samples.min(RETURN)].iter_mut().enumerate() {
+                *sample = (i32::from(*sample) * i as i32 / RETURN as i32) as i16;
+            }
+        }
+        self.pausing = entry.codec == AudioCodec::Opus && length <= PAUSE_BYTES;
+        self.played(entry, samples, lag);
+    }
+
+    /// Whether the packet at hand becomes zeros.
+    fn skips(&self) -> bool {
+        match self.effort {
+            Effort::Everything => false,
+            Effort::Audible => self.silent > SILENT_LOOKS,
+            Effort::Nothing => true,
+        }
+    }
+
+    /// Plays zeros in place of the packet.
+    fn skip(&mut self, entry: Entry, lag: i64) {
+        if self.effort == Effort::Nothing && !self.skipped {
+            // When decoding goes on one day, what was said before must not sound on.
+            self.decoders.of(entry.codec).reset();
+        }
+        self.skipped = true;
+        self.pausing = false;
+        self.stats.decoded += 1;
+        let samples = entry.samples as usize;
+        self.scratch[..samples].fill(0);
+        self.played(entry, samples, lag);
+    }
+
+    /// Appends what was made of `entry` and corrects the lag.
+    fn played(&mut self, entry: Entry, samples: usize, lag: i64) {
         self.next = Some(entry.time + entry.samples);
         self.run = 0;
         self.debt = 0;
         self.last_samples = entry.samples;
         self.last_codec = entry.codec;
         self.last_sequence = entry.sequence;
-        self.pausing = entry.codec == AudioCodec::Opus && length <= PAUSE_BYTES;
         self.target.note_loss(false);
         self.stats.delay_us = self.target.above_base(lag).clamp(0, i64::from(u32::MAX)) as u32;
         let start = self.filled;
@@ -459,7 +530,10 @@ impl JitterBuffer {
         let usual = self.last_samples.clamp(TICK_SAMPLES as i64, FRAME_SAMPLES as i64);
         let length = self.store.copy_front(&mut self.payload);
         let payload = &self.payload[..length];
-        let redundant = lost && entry.codec == self.last_codec && self.decoders.of(entry.codec).has_redundancy(payload);
+        let redundant = lost
+            && !self.skipped
+            && entry.codec == self.last_codec
+            && self.decoders.of(entry.codec).has_redundancy(payload);
         if redundant && gap <= entry.samples {
             let wanted = (gap / step * step) as usize;
             if let Ok(samples) = self.decoders.of(entry.codec).decode_redundancy(payload, wanted, &mut self.scratch) {
@@ -489,6 +563,13 @@ impl JitterBuffer {
     }
 
     fn conceal(&mut self, wanted: i64) {
+        // What is not listened to needs no invention, and silence goes on as silence.
+        let pause = self.effort == Effort::Audible && self.pausing;
+        if self.skipped || pause || self.effort == Effort::Nothing {
+            self.scratch[..wanted as usize].fill(0);
+            self.run += wanted;
+            return self.append(wanted as usize);
+        }
         let samples = self.decoders.of(self.last_codec).conceal(wanted as usize, &mut self.scratch);
         if !self.pausing && self.run + samples as i64 > FADE_FROM {
             for (i, sample) in self.scratch[..samples].iter_mut().enumerate() {
