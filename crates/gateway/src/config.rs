@@ -32,6 +32,8 @@ pub struct GatewayConfig {
     pub poll_seconds: u64,
     /// A session whose event channel nobody has asked for so long has lost its phone; at least 1.
     pub lost_seconds: u64,
+    /// How often a WebSocket is pinged; one from which nothing was heard for as long after a ping is closed. At least 1.
+    pub ping_seconds: u64,
     /// How long the events of a leg wait after the leg's own request was answered (D-6).
     pub hold_back: Duration,
     /// How long an error is held before it answers a poll: original clients ask again at once and give up for good after
@@ -68,6 +70,7 @@ impl Default for GatewayConfig {
             transfer_seconds: 20,
             poll_seconds: 25,
             lost_seconds: 45,
+            ping_seconds: 20,
             hold_back: Duration::from_millis(75),
             error_hold: Duration::from_secs(1),
             connections: 4096,
@@ -87,6 +90,10 @@ impl GatewayConfig {
         Self { dev: true, ..Self::default() }
     }
 
+    pub(crate) fn ping(&self) -> Duration {
+        Duration::from_secs(self.ping_seconds)
+    }
+
     /// Checks every value.
     ///
     /// # Errors
@@ -99,6 +106,9 @@ impl GatewayConfig {
         let label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
         if domain.is_empty() || domain.len() > 253 || !domain.chars().all(label) {
             return Err(GatewayError::Config("the domain must consist of letters, digits, '.', '-' and '_'"));
+        }
+        if !(1..=3600).contains(&self.ping_seconds) {
+            return Err(GatewayError::Config("the ping time must be 1 to 3600 seconds"));
         }
         // A year is more than any operator means, and far from overflowing an instant.
         let seconds = |n: u64, max: u64, text: &'static str| match n {

@@ -24,6 +24,7 @@ Usage: ewebrtc-gateway --dev [options]
   --session-seconds N    lifetime of a session without a refresh        [3600]
   --ring-seconds N       how long an unanswered call rings              [60]
   --poll-seconds N       how long a poll for events is held, 1 to 35    [25]
+  --ping-seconds N       how often a WebSocket is pinged               [20]
   --lost-seconds N       a session whose events nobody has asked for so long has lost its phone: its calls end and the
                          other parties are told                         [45]
   --ringback             callers hear a ringback tone of the gateway until the answer (early media); the audio of such a
@@ -61,6 +62,7 @@ fn parse(arguments: impl IntoIterator<Item = OsString>) -> Result<Wish, lexopt::
             Long("session-seconds") => config.session_seconds = number(&mut parser, "--session-seconds")?,
             Long("ring-seconds") => config.ring_seconds = number(&mut parser, "--ring-seconds")?,
             Long("poll-seconds") => config.poll_seconds = number(&mut parser, "--poll-seconds")?,
+            Long("ping-seconds") => config.ping_seconds = number(&mut parser, "--ping-seconds")?,
             Long("lost-seconds") => config.lost_seconds = number(&mut parser, "--lost-seconds")?,
             other => return Err(other.unexpected()),
         }

@@ -3,6 +3,7 @@
 //! Owns: [`Gateway`], the accept loop, the sockets. Lives on: the tokio runtime it was started in; one task accepts, one
 //! serves each connection, one keeps the core's time. Must not import: the core's inside.
 
+use std::convert::Infallible;
 use std::io;
 use std::net::SocketAddr;
 use std::pin::Pin;
@@ -19,7 +20,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::task::{JoinHandle, JoinSet};
 use tokio::time::{Instant, Sleep, sleep, sleep_until};
 
@@ -99,7 +100,7 @@ impl Gateway {
         self.state.issue_dev_token(user)
     }
 
-    /// Stops: open polls end with 204, running requests are finished, connections closed, all within 5 s. A second call
+    /// Stops: open polls end with 204, sockets are closed, running requests are finished, connections closed, all within 5 s. A second call
     /// returns at once.
     pub async fn shutdown(&self) {
         self.state.close();
@@ -111,6 +112,7 @@ impl Gateway {
             log::warn!("the server did not end in order");
         }
         self.timer.abort();
+        self.state.drop_sockets();
         self.state.close_media();
         log::info!("the gateway has stopped");
     }
@@ -122,6 +124,7 @@ impl Drop for Gateway {
         if let Some(server) = self.server.lock().unwrap_or_else(PoisonError::into_inner).take() {
             server.abort();
         }
+        self.state.drop_sockets();
         self.state.close_media();
     }
 }
@@ -156,13 +159,14 @@ async fn accept(listener: TcpListener, router: Router, mut stopping: watch::Rece
     connections.shutdown().await;
 }
 
-/// Serves one connection to its end.
+/// Serves one connection to its end; as a WebSocket it is served by a task of its own and counts until that has ended.
 async fn serve<S>(stream: S, router: Router, mut stopping: watch::Receiver<bool>)
 where
-    S: AsyncRead + AsyncWrite + Unpin,
+    S: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
+    let (alive, gone) = oneshot::channel::<Infallible>();
     let ledger = Connection::default();
-    let stream = Stream { stream, ledger: ledger.clone(), stalled: None };
+    let stream = Stream { stream, ledger: ledger.clone(), stalled: None, _alive: alive };
     let inner = TowerToHyperService::new(router);
     let service = service_fn(move |mut request: hyper::Request<Incoming>| {
         request.extensions_mut().insert(ledger.clone());
@@ -170,17 +174,22 @@ where
     });
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_PATIENCE);
-    let mut connection = std::pin::pin!(builder.serve_connection(TokioIo::new(stream), service));
-    let result = tokio::select! {
-        result = connection.as_mut() => result,
-        _ = async { stopping.wait_for(|stop| *stop).await.is_ok() } => {
-            connection.as_mut().graceful_shutdown();
-            connection.await
+    {
+        let connection = builder.serve_connection(TokioIo::new(stream), service).with_upgrades();
+        let mut connection = std::pin::pin!(connection);
+        let result = tokio::select! {
+            result = connection.as_mut() => result,
+            _ = async { stopping.wait_for(|stop| *stop).await.is_ok() } => {
+                connection.as_mut().graceful_shutdown();
+                connection.await
+            }
+        };
+        if let Err(error) = result {
+            log::debug!("a connection ended early: {error}");
         }
-    };
-    if let Err(error) = result {
-        log::debug!("a connection ended early: {error}");
     }
+    // An error: the stream is dropped.
+    let _ = gone.await;
 }
 
 /// A stream that tells its ledger what was written.
@@ -189,6 +198,8 @@ struct Stream<S> {
     ledger: Connection,
     /// Runs while a write waits.
     stalled: Option<Pin<Box<Sleep>>>,
+    /// Dropped with the stream, wherever it has gone.
+    _alive: oneshot::Sender<Infallible>,
 }
 
 impl<S> Stream<S> {
@@ -330,5 +341,45 @@ mod tests {
         assert!(again.len() > BIG);
         let nothing = pipes.send(poll, "").await;
         assert!(nothing.starts_with("HTTP/1.1 204"), "{nothing:.200}");
+    }
+
+    /// A frame is stuck half-way because the socket is not read: nobody else waits for it, and when the connection breaks
+    /// the event comes with the next way of asking. When it was written completely it does not come again.
+    #[tokio::test]
+    async fn a_socket_that_is_not_read_holds_up_nobody_and_loses_nothing() {
+        let config = GatewayConfig { poll_seconds: 1, ..GatewayConfig::development() };
+        let state = GatewayState::new(&config).expect("a state");
+        state.spawn_timer();
+        let (stop, stopping) = watch::channel(false);
+        let pipes = Pipes { state, stopping, _stop: stop };
+        let (alice, alice_auth) = pipes.login("alice").await;
+        let (bob, bob_auth) = pipes.login("bob").await;
+        let ticket = pipes.send(format!("POST {bob}/websockets HTTP/1.1\r\n{bob_auth}"), "").await;
+        let url = ticket.lines().find_map(|l| l.strip_prefix("location: ws://x")).expect("Location");
+
+        let mut narrow = pipes.connect(1024);
+        let upgrade = "Host: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n\
+                       Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n";
+        narrow.write_all(format!("GET {url} HTTP/1.1\r\n{upgrade}").as_bytes()).await.expect("sends");
+        let call = serde_json::json!({"call": {"calledParty": "sip:bob@ewebrtc.local", "sdp": offer()}}).to_string();
+        let mut seen = Vec::new();
+        while !seen.ends_with(b"\r\n\r\n") {
+            seen.push(narrow.read_u8().await.expect("the handshake"));
+        }
+        assert!(seen.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&seen));
+        for _ in 0..3 {
+            let answer = pipes.send(format!("POST {alice}/calls HTTP/1.1\r\n{alice_auth}"), &call).await;
+            assert!(answer.starts_with("HTTP/1.1 201"), "{answer}");
+        }
+        let mut some = [0; 512];
+        narrow.read_exact(&mut some).await.expect("the beginning of a frame");
+        assert_eq!(some[0], 0x81, "a text");
+        drop(narrow);
+
+        let poll = format!("GET {bob}/events HTTP/1.1\r\n{bob_auth}");
+        let again = pipes.send(poll.clone(), "").await;
+        assert!(again.starts_with("HTTP/1.1 200") && again.contains("invitation-received"), "{again:.200}");
+        assert!(again.len() > BIG);
+        while !pipes.send(poll.clone(), "").await.starts_with("HTTP/1.1 204") {}
     }
 }

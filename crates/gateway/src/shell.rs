@@ -1,4 +1,5 @@
-//! The core among tokio tasks: its lock, its timer, the polls that wait, the echoes and anchors that run.
+//! The core among tokio tasks: its lock, its timer, the polls that wait, the sockets that are open, the echoes and anchors
+//! that run.
 //!
 //! Owns: [`GatewayState`]. Lives on: the gateway's runtime; the lock is held for the length of one core call, never
 //! across an await. Must not import: axum, hyper.
@@ -16,7 +17,8 @@ use tokio::task::JoinHandle;
 use crate::anchor::{AnchorFactory, AnchorMade, AnchorResult};
 use crate::config::{GatewayConfig, GatewayError};
 use crate::core::{
-    AnchorTask, Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant,
+    AnchorTask, Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, SocketEnd,
+    TokenGrant,
 };
 use crate::echo::{EchoCall, EchoFactory};
 
@@ -25,6 +27,8 @@ const ECHO_PATIENCE: Duration = Duration::from_secs(15);
 
 /// Longest time an anchor may take for one description. Shorter than a modification waits.
 const ANCHOR_PATIENCE: Duration = Duration::from_secs(10);
+/// Orders to a socket that wait: one frame, because the next one follows its writing, and the end.
+const SOCKET_ORDERS: usize = 2;
 
 /// The state behind [`app`](crate::app). Clones share it.
 #[derive(Clone)]
@@ -36,6 +40,7 @@ struct Inner {
     next_poll: AtomicU64,
     closing: AtomicBool,
     error_hold: Duration,
+    ping: Duration,
     dev: bool,
     echo: Arc<dyn EchoFactory>,
     echo_limit: usize,
@@ -47,6 +52,7 @@ struct Inner {
 struct Desk {
     core: Core,
     polls: HashMap<PollId, oneshot::Sender<PollAnswer>>,
+    sockets: HashMap<PollId, mpsc::Sender<SocketOrder>>,
     /// `None` while the answer is being made.
     echoes: HashMap<Id, Option<Box<dyn EchoCall>>>,
     /// The way to the task of each anchor; the anchor ends, after what it was asked, when this is dropped. What waits in it
@@ -68,11 +74,18 @@ impl GatewayState {
     pub fn new(config: &GatewayConfig) -> Result<Self, GatewayError> {
         let core = Core::new(config.check()?, Box::new(|| uuid::Uuid::new_v4().to_string()));
         Ok(Self(Arc::new(Inner {
-            desk: Mutex::new(Desk { core, polls: HashMap::new(), echoes: HashMap::new(), anchors: HashMap::new() }),
+            desk: Mutex::new(Desk {
+                core,
+                polls: HashMap::new(),
+                sockets: HashMap::new(),
+                echoes: HashMap::new(),
+                anchors: HashMap::new(),
+            }),
             rearm: Arc::new(Notify::new()),
             next_poll: AtomicU64::new(1),
             closing: AtomicBool::new(false),
             error_hold: config.error_hold,
+            ping: config.ping(),
             dev: config.dev,
             echo: config.echo.clone(),
             echo_limit: config.echoes,
@@ -119,6 +132,11 @@ impl GatewayState {
         self.lock().polls.len()
     }
 
+    /// WebSockets that are open.
+    pub fn socket_count(&self) -> usize {
+        self.lock().sockets.len()
+    }
+
     pub(crate) fn is_dev(&self) -> bool {
         self.0.dev
     }
@@ -126,6 +144,11 @@ impl GatewayState {
     /// How long to hold an error before it answers a poll.
     pub(crate) fn error_hold(&self) -> Duration {
         if self.0.closing.load(Ordering::Relaxed) { Duration::ZERO } else { self.0.error_hold }
+    }
+
+    /// How often a socket is pinged.
+    pub(crate) fn ping(&self) -> Duration {
+        self.0.ping
     }
 
     pub(crate) fn request(&self, request: Request) -> Result<Answer, Refusal> {
@@ -151,6 +174,12 @@ impl GatewayState {
         drop(media);
     }
 
+    /// Lets every socket go, without a word.
+    pub(crate) fn drop_sockets(&self) {
+        let sockets = std::mem::take(&mut self.lock().sockets);
+        drop(sockets);
+    }
+
     /// Opens a poll; the ticket brings its answer.
     pub(crate) fn poll(&self, auth: Auth, after: Option<u64>) -> Result<Ticket, Refusal> {
         let poll = self.0.next_poll.fetch_add(1, Ordering::Relaxed);
@@ -161,6 +190,21 @@ impl GatewayState {
             Ok(_) => Ok(Ticket { state: self.clone(), session, poll, receiver: Some(receiver) }),
             Err(refusal) => {
                 self.lock().polls.remove(&poll);
+                Err(refusal)
+            }
+        }
+    }
+
+    /// Opens a socket with its one-time id; the line brings what is to be sent.
+    pub(crate) fn join(&self, session: String, ticket: String) -> Result<Line, Refusal> {
+        let socket = self.0.next_poll.fetch_add(1, Ordering::Relaxed);
+        let id: Id = session.as_str().into();
+        let (sender, orders) = mpsc::channel(SOCKET_ORDERS);
+        self.lock().sockets.insert(socket, sender);
+        match self.request(Request::JoinSocket { session, ticket, socket }) {
+            Ok(_) => Ok(Line { state: self.clone(), session: id, socket, orders }),
+            Err(refusal) => {
+                self.lock().sockets.remove(&socket);
                 Err(refusal)
             }
         }
@@ -188,6 +232,19 @@ impl GatewayState {
                     };
                     if let Some(PollAnswer::Events { delivery, .. }) = unread {
                         desk.core.input(now, Input::WriteFailed(delivery), &mut more);
+                    }
+                }
+                Output::Frame { socket, body, delivery } => {
+                    let order = SocketOrder::Frame { body, delivery: delivery.clone() };
+                    let taken = desk.sockets.get(&socket).is_some_and(|sender| sender.try_send(order).is_ok());
+                    if let (false, Delivery::Frame { session, socket }) = (taken, delivery) {
+                        desk.core.input(now, Input::SocketClosed { session, socket }, &mut more);
+                    }
+                }
+                Output::CloseSocket { socket, why } => {
+                    if let Some(sender) = desk.sockets.remove(&socket) {
+                        // Full or gone: the line ends without a reason then.
+                        let _ = sender.try_send(SocketOrder::Close(why));
                     }
                 }
                 Output::EchoStart { call, offer } => {
@@ -412,6 +469,52 @@ impl Drop for Ticket {
                 self.state.input(Input::PollDropped { session: self.session.clone(), poll: self.poll });
             }
         }
+    }
+}
+
+/// What a socket is to do.
+enum SocketOrder {
+    Frame { body: String, delivery: Delivery },
+    Close(SocketEnd),
+}
+
+/// What is to be sent over a socket. Dropping it tells the core that the socket is closed; a frame that was not reported as
+/// written comes again.
+pub(crate) struct Line {
+    state: GatewayState,
+    session: Id,
+    socket: PollId,
+    orders: mpsc::Receiver<SocketOrder>,
+}
+
+/// The next thing to do at a socket.
+pub(crate) enum Say {
+    /// This text; the receipt is to be reported as written.
+    Frame(String, Receipt),
+    /// Good-bye; `None`: the gateway is gone.
+    Close(Option<SocketEnd>),
+}
+
+impl Line {
+    /// Waits for what is to be done next.
+    pub(crate) async fn next(&mut self) -> Say {
+        match self.orders.recv().await {
+            Some(SocketOrder::Frame { body, delivery }) => Say::Frame(body, Receipt::new(&self.state, delivery)),
+            Some(SocketOrder::Close(why)) => Say::Close(Some(why)),
+            None => Say::Close(None),
+        }
+    }
+
+    /// The phone has every event up to this number.
+    pub(crate) fn acknowledged(&self, after: u64) {
+        self.state.input(Input::Acknowledged { session: self.session.clone(), socket: self.socket, after });
+    }
+}
+
+impl Drop for Line {
+    fn drop(&mut self) {
+        self.state.lock().sockets.remove(&self.socket);
+        self.state.input(Input::SocketClosed { session: self.session.clone(), socket: self.socket });
     }
 }
 

@@ -156,8 +156,8 @@ async fn every_resource_refuses_what_it_does_not_know() {
         ("/RTC/v1/sessions".to_owned(), &["POST"]),
         (base.clone(), &["PUT", "DELETE"]),
         (format!("{base}/events"), &["GET"]),
-        (format!("{base}/websockets"), &["POST"]),
-        (format!("{base}/websocket"), &["POST"]),
+        (format!("{base}/websockets"), &["GET", "POST"]),
+        (format!("{base}/websocket"), &["GET", "POST"]),
         (format!("{base}/calls"), &["POST"]),
         (format!("{base}/calls/c"), &["PUT", "DELETE"]),
         (format!("{base}/conferences"), &["POST"]),
@@ -214,8 +214,6 @@ async fn what_is_not_built_claims_nothing() {
         ("DELETE", "/conferences/c", vec![("x-delete-reason", "terminate")], None, (204, None)),
         ("PUT", "/conferences/c/participants/sip:bob@x", vec![], None, (400, Some("SVC0002"))),
         ("DELETE", "/conferences/c/participants/tel:+1", vec![], None, (400, Some("SVC0002"))),
-        ("POST", "/websockets", vec![], None, (501, None)),
-        ("POST", "/websocket", vec![], None, (501, None)),
     ] {
         let reply = alice.send(method, path, &headers, body).await;
         check(&reply, path);

@@ -171,6 +171,11 @@ pub mod path {
         format!("/sessions/{}/events", seg(sid))
     }
 
+    /// `/sessions/{sid}/websockets`
+    pub fn sockets(sid: &str) -> String {
+        format!("/sessions/{}/websockets", seg(sid))
+    }
+
     /// `/sessions/{sid}/calls` or `…/conferences`
     pub fn items(kind: Kind, sid: &str) -> String {
         format!("/sessions/{}/{}", seg(sid), kind.segment())

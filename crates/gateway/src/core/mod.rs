@@ -4,9 +4,10 @@
 //! Must not import: anything of the HTTP shell, tokio, axum, `ewebrtc_media`; it reads no clock, time is an argument.
 //!
 //! Reading order: `request` for what goes in and out, `directory` (who exists), `session` (login and the event
-//! channel), `outbox` (delivery rules R1 to R7); `call`, `talk` and `moving` (the machine of one call: ringing, connected,
-//! moving), `describe` (descriptions made in the name of a silent phone), `anchor` (calls whose media ends here); `ring`, `modify` and `transfer` (what requests do
-//! to calls), `effects` (what calls do to sessions).
+//! channel), `socket` (the channel as a WebSocket), `outbox` (delivery rules R1 to R7); `call`, `talk` and `moving` (the
+//! machine of one call: ringing, connected, moving), `describe` (descriptions made in the name of a silent phone), `anchor`
+//! (calls whose media ends here); `ring`, `modify` and `transfer` (what requests do to calls), `effects` (what calls do to
+//! sessions).
 //!
 //! Nothing grows without bound; every limit stands in [`Limits`] with its reason and what happens when it is reached.
 
@@ -23,6 +24,7 @@ mod relay;
 mod request;
 mod ring;
 mod session;
+mod socket;
 mod talk;
 #[cfg(test)]
 mod tests;
@@ -40,7 +42,7 @@ use session::Session;
 
 pub use anchor::{AnchorEnd, AnchorTask, Ticket};
 pub use relay::relay_sdp;
-pub use request::{Answer, Auth, Delivery, Input, Output, PollAnswer, PollId, Refusal, Request, TokenGrant};
+pub use request::{Answer, Auth, Delivery, Input, Output, PollAnswer, PollId, Refusal, Request, SocketEnd, TokenGrant};
 
 /// An id on the wire: of a session, a leg or a call. Unreserved characters only, because original clients put ids into
 /// URLs without encoding them (rest-protocol.md section 1.4).
@@ -177,6 +179,8 @@ impl Core {
             Request::AssociateE911 { auth, e911_id } => self.associate_e911(now, &auth, e911_id),
             Request::DeleteSession { auth } => self.delete_session(now, &auth, out),
             Request::Poll { auth, poll, after } => self.poll(now, &auth, poll, after, out),
+            Request::OpenSocket { auth, after } => self.open_socket(now, &auth, after),
+            Request::JoinSocket { session, ticket, socket } => self.join_socket(now, &session, &ticket, socket, out),
             Request::CreateCall { auth, called_party, sdp } => self.create_call(now, &auth, called_party, sdp, out),
             Request::AnswerCall { auth, leg, sdp } => self.answer_call(now, &auth, &leg, sdp, out),
             Request::ModifyCall { auth, leg, sdp } => self.modify_call(now, &auth, &leg, sdp, out),
@@ -194,10 +198,13 @@ impl Core {
         answer
     }
 
-    /// Takes note of a fact: a poll that nobody waits for any more, a response written or lost, an answer of the echo or of an anchor.
+    /// Takes note of a fact: a poll that nobody waits for any more, a socket that closed, a response written or lost, an
+    /// answer of the echo or of an anchor.
     pub fn input(&mut self, now: Instant, input: Input, out: &mut Vec<Output>) {
         match input {
             Input::PollDropped { session, poll } => self.poll_dropped(now, &session, poll, out),
+            Input::SocketClosed { session, socket } => self.socket_closed(now, &session, socket, out),
+            Input::Acknowledged { session, socket, after } => self.acknowledged(now, &session, socket, after, out),
             Input::Written(delivery) => self.delivered(now, &delivery, true, out),
             Input::WriteFailed(delivery) => self.delivered(now, &delivery, false, out),
             Input::EchoAnswered { call, answer } => self.echo_answered(now, &call, answer, out),

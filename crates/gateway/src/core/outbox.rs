@@ -19,6 +19,9 @@
 //!   stay until a poll acknowledges them with an `N` that is not smaller; a poll whose `N` is smaller than the last number
 //!   gets the missing ones again, at once. There is no hold-back beyond the writing of the response: such a phone keeps
 //!   events of a call it does not know yet. Both kinds may be mixed; each poll is served by its own kind.
+//! * A socket is served portion by portion like polls of its kind. Without numbers, two portions with events of one leg are
+//!   apart by the hold-back, because no request of the phone lies between them. With numbers, what the socket was given is
+//!   not repeated on it; the next one begins behind what was acknowledged.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::{Duration, Instant};
@@ -64,6 +67,8 @@ pub(super) struct Outbox {
     in_flight: Option<(PollId, u64)>,
     holds: BTreeMap<Id, Hold>,
     numbered: bool,
+    /// A socket asks, and up to which number it was given events.
+    socket: Option<u64>,
     hold_back: Duration,
     capacity: usize,
 }
@@ -77,6 +82,7 @@ impl Outbox {
             in_flight: None,
             holds: BTreeMap::new(),
             numbered: false,
+            socket: None,
             hold_back,
             capacity,
         }
@@ -137,10 +143,14 @@ impl Outbox {
 
     /// The leg's own request is being answered.
     pub(super) fn hold(&mut self, now: Instant, leg: &Id) {
-        self.holds.retain(|_, h| h.responses > 0 || h.until > now);
-        let hold = self.holds.entry(leg.clone()).or_insert(Hold { responses: 0, until: now });
+        let hold = self.hold_of(now, leg);
         hold.responses += 1;
         hold.until = now + RESPONSE_PATIENCE;
+    }
+
+    fn hold_of(&mut self, now: Instant, leg: &Id) -> &mut Hold {
+        self.holds.retain(|_, h| h.responses > 0 || h.until > now);
+        self.holds.entry(leg.clone()).or_insert(Hold { responses: 0, until: now })
     }
 
     /// The answer to the leg's own request was written, or lost.
@@ -165,15 +175,35 @@ impl Outbox {
 
     /// A poll came: of which kind, and what it acknowledges. False: it acknowledges numbers that were never given.
     pub(super) fn polled(&mut self, after: Option<u64>) -> bool {
-        if after.is_some_and(|n| n > self.last_seq) {
+        if !self.knows(after) {
             return false;
         }
+        self.socket = None;
         self.numbered = after.is_some();
         if let Some(n) = after {
             self.in_flight = None;
             self.acknowledge(n);
         }
         true
+    }
+
+    /// False when this acknowledges numbers that were never given.
+    pub(super) fn knows(&self, after: Option<u64>) -> bool {
+        after.is_none_or(|n| n <= self.last_seq)
+    }
+
+    /// A socket has opened: of which kind, and what it acknowledges.
+    pub(super) fn opened(&mut self, after: Option<u64>) {
+        if self.polled(after) {
+            self.socket = Some(after.unwrap_or(0));
+        }
+    }
+
+    /// The phone has every event up to this number.
+    pub(super) fn acknowledged(&mut self, after: u64) {
+        if self.numbered && self.knows(Some(after)) {
+            self.acknowledge(after);
+        }
     }
 
     fn acknowledge(&mut self, seq: u64) {
@@ -190,7 +220,8 @@ impl Outbox {
         let mut batch: Vec<(u64, EventObject)> = Vec::new();
         let mut legs: Vec<Id> = Vec::new();
         let mut bytes = 0;
-        for sent in &self.sent {
+        let given = self.socket.filter(|_| self.numbered).unwrap_or(0);
+        for sent in self.sent.iter().filter(|sent| sent.seq > given) {
             // Only a prefix: a number acknowledges everything before it.
             if legs.contains(&sent.leg) || !fits(batch.len(), &mut bytes, &sent.event) {
                 return self.flying(poll, batch);
@@ -221,8 +252,11 @@ impl Outbox {
     }
 
     fn flying(&mut self, poll: PollId, batch: Vec<(u64, EventObject)>) -> Vec<(u64, EventObject)> {
+        let last = batch.last().map(|(seq, _)| *seq);
         if !self.numbered {
-            self.in_flight = batch.last().map(|(seq, _)| (poll, *seq));
+            self.in_flight = last.map(|seq| (poll, seq));
+        } else if let (Some(given), Some(last)) = (self.socket.as_mut(), last) {
+            *given = last;
         }
         batch
     }
@@ -232,14 +266,22 @@ impl Outbox {
         self.numbered
     }
 
-    /// The response to a plain poll was written, or lost.
-    pub(super) fn written(&mut self, poll: PollId, complete: bool) {
+    /// The response to a plain poll, or a socket's frame, was written, or lost.
+    pub(super) fn written(&mut self, now: Instant, poll: PollId, complete: bool) {
         if let Some((flying, seq)) = self.in_flight
             && flying == poll
         {
             self.in_flight = None;
             if complete {
+                let legs: Vec<Id> = self.sent.iter().filter(|s| s.seq <= seq).map(|s| s.leg.clone()).collect();
                 self.acknowledge(seq);
+                if self.socket.is_some() {
+                    let until = now + self.hold_back;
+                    for leg in legs {
+                        let hold = self.hold_of(now, &leg);
+                        hold.until = hold.until.max(until);
+                    }
+                }
             }
         }
     }

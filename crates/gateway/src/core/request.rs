@@ -7,7 +7,7 @@ use ewebrtc_wire::{DeleteReason, RequestError, Secret};
 use super::Id;
 use super::anchor::{AnchorTask, Ticket};
 
-/// Number of a poll, given by the shell, never used twice.
+/// Number of a poll or of a socket, given by the shell, never used twice.
 pub type PollId = u64;
 
 /// Whose session a request is about, and the token it came with.
@@ -76,6 +76,22 @@ pub enum Request {
         poll: PollId,
         /// `?after=N`: the client asks for event numbers and has every event up to `N`.
         after: Option<u64>,
+    },
+    /// Section 2.6.2, D-38: asks for the one-time id of a socket.
+    OpenSocket {
+        /// Session and token.
+        auth: Auth,
+        /// `?after=N`: as in [`Request::Poll`].
+        after: Option<u64>,
+    },
+    /// The socket itself: its one-time id stands for the token. Events come as [`Output::Frame`].
+    JoinSocket {
+        /// Session id of the path.
+        session: String,
+        /// The one-time id.
+        ticket: String,
+        /// Names the socket in outputs and inputs.
+        socket: PollId,
     },
     /// Section 2.7.1.
     CreateCall {
@@ -165,6 +181,22 @@ pub enum Input {
         /// The poll.
         poll: PollId,
     },
+    /// A socket is closed, or was never opened.
+    SocketClosed {
+        /// Session of the socket.
+        session: Id,
+        /// The socket.
+        socket: PollId,
+    },
+    /// The phone at a socket has every event up to this number.
+    Acknowledged {
+        /// Session of the socket.
+        session: Id,
+        /// The socket.
+        socket: PollId,
+        /// The number.
+        after: u64,
+    },
     /// A response has been handed to the operating system completely.
     Written(Delivery),
     /// A response was lost before that.
@@ -206,7 +238,7 @@ pub enum Input {
         /// The call.
         call: Id,
     },
-    /// The gateway stops: open polls and all later ones end with 204.
+    /// The gateway stops: open polls and all later ones end with 204, sockets are closed.
     Closing,
 }
 
@@ -219,6 +251,13 @@ pub enum Delivery {
         session: Id,
         /// The poll.
         poll: PollId,
+    },
+    /// A frame of a socket; likewise.
+    Frame {
+        /// Session of the socket.
+        session: Id,
+        /// The socket.
+        socket: PollId,
     },
     /// The answer to a leg's own request: the leg's events wait for it (R3, R4, D-6).
     Response {
@@ -267,6 +306,11 @@ pub enum Answer {
     },
     /// The poll's answer follows as [`Output::Poll`].
     Polling,
+    /// A socket may be opened with this one-time id.
+    Ticket {
+        /// The id.
+        ticket: Id,
+    },
     /// A new call.
     Call {
         /// Session and id of its leg; to be reported when the response is written.
@@ -290,6 +334,22 @@ pub enum Output {
         poll: PollId,
         /// Its answer.
         answer: PollAnswer,
+    },
+    /// Send this text over a socket; the next one comes when it was reported as written.
+    Frame {
+        /// The socket.
+        socket: PollId,
+        /// JSON text.
+        body: String,
+        /// To be reported when written or lost.
+        delivery: Delivery,
+    },
+    /// Close a socket; nothing is owed about it any more.
+    CloseSocket {
+        /// The socket.
+        socket: PollId,
+        /// Why.
+        why: SocketEnd,
     },
     /// Let the echo answer this offer.
     EchoStart {
@@ -348,6 +408,19 @@ pub enum PollAnswer {
     Empty,
     /// 404: the session expired.
     Gone,
+}
+
+/// Why a socket is closed by the gateway.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum SocketEnd {
+    /// Another socket or a poll of the session has taken its place.
+    Replaced,
+    /// The session was deleted.
+    Ended,
+    /// The session expired.
+    Expired,
+    /// The gateway stops.
+    Stopping,
 }
 
 /// A refused request: status and error body (section 6). Only pairs of section 6.4 are ever used.

@@ -11,11 +11,12 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ewebrtc_wire::{Address, Secret, encode_events, encode_numbered_events};
+use ewebrtc_wire::{Address, EventObject, Secret, encode_events, encode_numbered_events};
 
 use super::call::{Gone, Happening};
 use super::outbox::Outbox;
-use super::{Answer, Auth, Core, Delivery, Id, Output, PollAnswer, PollId, REMEMBERED, Refusal, Timer};
+use super::socket::{OpenSocket, Ticket};
+use super::{Answer, Auth, Core, Delivery, Id, Output, PollAnswer, PollId, REMEMBERED, Refusal, SocketEnd, Timer};
 
 /// One login of one phone.
 pub(super) struct Session {
@@ -27,9 +28,13 @@ pub(super) struct Session {
     /// Nobody asks for events any more.
     pub(super) lost: bool,
     expires_at: Instant,
-    /// When the phone counts as lost; `None` while a poll is open or it is lost already.
-    lost_at: Option<Instant>,
+    /// When the phone counts as lost; `None` while a poll or a socket is open or it is lost already.
+    pub(super) lost_at: Option<Instant>,
     poll: Option<OpenPoll>,
+    /// The socket that is open in place of polls.
+    pub(super) socket: Option<OpenSocket>,
+    /// A socket that may be opened.
+    pub(super) ticket: Option<Ticket>,
     timer: Option<Instant>,
 }
 
@@ -58,8 +63,30 @@ impl Session {
         others().any(|l| l.pending) || others().count() >= 2
     }
 
+    /// Somebody asks for events from now on: what asked before is over, and the phone is there.
+    pub(super) fn replace(&mut self, out: &mut Vec<Output>) {
+        if let Some(older) = self.poll.take() {
+            out.push(Output::Poll { poll: older.id, answer: PollAnswer::Empty });
+        }
+        if let Some(older) = self.socket.take() {
+            out.push(Output::CloseSocket { socket: older.id, why: SocketEnd::Replaced });
+        }
+        self.lost = false;
+        self.lost_at = None;
+    }
+
+    /// The text of a portion of events, with numbers where they were asked for.
+    pub(super) fn encode(&self, batch: Vec<(u64, EventObject)>) -> String {
+        if self.outbox.is_numbered() {
+            encode_numbered_events(&batch)
+        } else {
+            encode_events(&batch.into_iter().map(|(_, event)| event).collect::<Vec<_>>())
+        }
+    }
+
     fn next_deadline(&self, now: Instant) -> Instant {
-        let release = self.poll.as_ref().and_then(|_| self.outbox.next_release(now));
+        let asked = self.poll.is_some() || self.socket.as_ref().is_some_and(|s| !s.busy);
+        let release = if asked { self.outbox.next_release(now) } else { None };
         let poll = self.poll.as_ref().map(|p| p.until);
         [release, poll, self.lost_at].into_iter().flatten().fold(self.expires_at, Instant::min)
     }
@@ -120,6 +147,8 @@ impl Core {
             expires_at: self.expiry(now),
             lost_at: Some(now + self.config.lost),
             poll: None,
+            socket: None,
+            ticket: None,
             timer: None,
         };
         self.sessions.insert(id.clone(), session);
@@ -197,6 +226,10 @@ impl Core {
                 self.of_user.remove(&session.user);
             }
         }
+        if let Some(open) = session.socket.take() {
+            let why = if poll == PollAnswer::Gone { SocketEnd::Expired } else { SocketEnd::Ended };
+            out.push(Output::CloseSocket { socket: open.id, why });
+        }
         if let Some(open) = session.poll.take() {
             out.push(Output::Poll { poll: open.id, answer: poll });
         }
@@ -212,7 +245,7 @@ impl Core {
         }
     }
 
-    /// Opens a poll. The newest one wins: an older open one ends with 204 (D-5).
+    /// Opens a poll. The newest one wins: an older open one ends with 204 (D-5), a socket is closed (D-38).
     pub(super) fn poll(
         &mut self,
         now: Instant,
@@ -228,11 +261,7 @@ impl Core {
         if !session.outbox.polled(after) {
             return Err(Refusal::invalid("after"));
         }
-        if let Some(older) = session.poll.take() {
-            out.push(Output::Poll { poll: older.id, answer: PollAnswer::Empty });
-        }
-        session.lost = false;
-        session.lost_at = None;
+        session.replace(out);
         session.poll = Some(OpenPoll { id: poll, until });
         if closing {
             self.end_poll(now, &id, PollAnswer::Empty, out);
@@ -266,7 +295,13 @@ impl Core {
         let id = match delivery {
             Delivery::Poll { session: id, poll } => {
                 if let Some(session) = self.sessions.get_mut(id) {
-                    session.outbox.written(*poll, complete);
+                    session.outbox.written(now, *poll, complete);
+                }
+                id
+            }
+            Delivery::Frame { session: id, socket } => {
+                if let Some(session) = self.sessions.get_mut(id) {
+                    session.frame_written(now, *socket, complete);
                 }
                 id
             }
@@ -292,7 +327,7 @@ impl Core {
         }
     }
 
-    /// Gives the open poll what may go out, and arms the session's timer.
+    /// Gives the open poll or socket what may go out, and arms the session's timer.
     pub(super) fn settle(&mut self, now: Instant, id: &Id, out: &mut Vec<Output>) {
         let lost = self.config.lost;
         let Some(session) = self.sessions.get_mut(id) else { return };
@@ -302,15 +337,12 @@ impl Core {
                 session.poll = Some(open);
             } else {
                 session.lost_at = Some(now + lost);
-                let body = if session.outbox.is_numbered() {
-                    encode_numbered_events(&batch)
-                } else {
-                    encode_events(&batch.into_iter().map(|(_, event)| event).collect::<Vec<_>>())
-                };
+                let body = session.encode(batch);
                 let delivery = Delivery::Poll { session: id.clone(), poll: open.id };
                 out.push(Output::Poll { poll: open.id, answer: PollAnswer::Events { body, delivery } });
             }
         }
+        session.feed_socket(now, id, out);
         let next = session.next_deadline(now);
         if session.timer != Some(next) {
             if let Some(old) = session.timer.replace(next) {
@@ -349,6 +381,9 @@ impl Core {
         for session in self.sessions.values_mut() {
             if let Some(open) = session.poll.take() {
                 out.push(Output::Poll { poll: open.id, answer: PollAnswer::Empty });
+            }
+            if let Some(open) = session.socket.take() {
+                out.push(Output::CloseSocket { socket: open.id, why: SocketEnd::Stopping });
             }
         }
     }

@@ -11,6 +11,7 @@ mod anchor;
 mod laws;
 mod modify;
 mod moving;
+mod socket;
 mod transfer;
 
 pub(super) const OFFER: &str = "v=0\r\no=- 1 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\nm=audio 9 UDP/TLS/RTP/SAVPF 0\r\nc=IN IP4 0.0.0.0\r\na=sendrecv\r\n";
@@ -38,6 +39,9 @@ pub(super) struct World {
     pub(super) core: Core,
     pub(super) now: Instant,
     pub(super) answers: HashMap<PollId, PollAnswer>,
+    /// What sockets were given to write, in order.
+    pub(super) frames: VecDeque<(PollId, String, Delivery)>,
+    pub(super) closed: HashMap<PollId, SocketEnd>,
     pub(super) echoes: Vec<Id>,
     /// What the echo was asked: call and modification.
     pub(super) echo_asked: VecDeque<(Id, Id)>,
@@ -64,6 +68,8 @@ impl World {
             core,
             now: Instant::now(),
             answers: HashMap::new(),
+            frames: VecDeque::new(),
+            closed: HashMap::new(),
             echoes: Vec::new(),
             echo_asked: VecDeque::new(),
             anchors: Vec::new(),
@@ -80,6 +86,10 @@ impl World {
             match output {
                 Output::Poll { poll, answer } => {
                     assert!(self.answers.insert(poll, answer).is_none(), "poll {poll} was answered twice");
+                }
+                Output::Frame { socket, body, delivery } => self.frames.push_back((socket, body, delivery)),
+                Output::CloseSocket { socket, why } => {
+                    assert!(self.closed.insert(socket, why).is_none(), "socket {socket} was closed twice");
                 }
                 Output::EchoStart { call, .. } => self.echoes.push(call),
                 Output::EchoModify { call, mod_id, .. } => self.echo_asked.push_back((call, mod_id)),

@@ -14,7 +14,7 @@ use ewebrtc_wire::{
     header as names, path,
 };
 
-use super::{Connection, body, reply, tracked};
+use super::{Connection, body, reply, socket, tracked};
 use crate::core::{Answer, Auth, PollAnswer, Refusal, Request};
 use crate::shell::{GatewayState, Receipt};
 
@@ -56,7 +56,8 @@ fn tracked_leg(state: &GatewayState, response: Response, answer: &Answer, connec
         | Answer::Token(_)
         | Answer::Session { .. }
         | Answer::Refreshed { .. }
-        | Answer::Polling => response,
+        | Answer::Polling
+        | Answer::Ticket { .. } => response,
     }
 }
 
@@ -346,17 +347,35 @@ pub(super) async fn participant(
     }
 }
 
-/// `POST …/websockets` (section 2.6.2), both spellings (D-38): not built. No client opens it unless told to.
+/// `POST …/websockets` (section 2.6.2), both spellings (D-38): the address of a socket; `GET` there: the socket itself.
 pub(super) async fn websocket(
     State(state): State<GatewayState>,
     Path(id): Path<String>,
     request: HttpRequest,
 ) -> Reply {
     let (parts, body, _) = split(request);
-    if parts.method != Method::POST {
-        return Ok(reply::wrong_method("POST, OPTIONS"));
+    match parts.method {
+        Method::POST => {
+            body::read(body).await?;
+            let asked = after(parts.uri.query())
+                .and_then(|after| state.request(Request::OpenSocket { auth: auth(&id, &parts.headers), after }));
+            match asked {
+                Ok(Answer::Ticket { ticket }) => {
+                    let url = socket::url(&parts.headers, &id, &ticket)?;
+                    Ok(reply::with(reply::empty(StatusCode::CREATED), names::LOCATION, &url))
+                }
+                Ok(_) => Err(Refusal::plain(500, "No socket was made")),
+                Err(refusal) => {
+                    // The original client repeats this request as it repeats polls (D-39).
+                    tokio::time::sleep(state.error_hold()).await;
+                    Err(refusal)
+                }
+            }
+        }
+        Method::GET => {
+            drop(body);
+            socket::open(&state, id, parts).await
+        }
+        _ => Ok(reply::wrong_method("GET, POST, OPTIONS")),
     }
-    body::read(body).await?;
-    state.request(Request::Authorise { auth: auth(&id, &parts.headers) })?;
-    Err(Refusal::not_built())
 }

@@ -9,8 +9,7 @@
 //! else (section 6.3). Every response, an error too, carries the CORS headers of section 1.6.
 //!
 //! # What is not built
-//! Conferences, participants and the WebSocket channel are part of the protocol, not of this version. They are answered 501
-//! and change nothing; `DELETE …/conferences/{id}` is answered 204 like that of any unknown
+//! Conferences and participants are part of the protocol, not of this version. They are answered 501 and change nothing; `DELETE …/conferences/{id}` is answered 204 like that of any unknown
 //! item (D-9). Each has its handler here, waiting for a core.
 //!
 //! # Extension: event numbers
@@ -24,6 +23,12 @@
 //! pause after the response to a request of one's own (D-6): the client must keep events of a call it does not know
 //! until the response that names the call has arrived. A client that never sends `after` sees the plain protocol.
 //!
+//! # The event channel as a WebSocket
+//! `POST …/sessions/{sid}/websockets` (or `websocket`) is answered 201 with `Location: ws://…?<one-time id>`; the handshake
+//! there needs no token and no sub-protocol. Text frames carry what answers to polls carry. With `?after=N` in the request
+//! its events are numbered; the client acknowledges with text frames `{"after":N}`, and asks with the last number it has
+//! when it opens the next socket. Of polls and sockets of a session the newest is served, the others end.
+//!
 //! # Extension: own address
 //! The response that creates a session has the header `x-ewebrtc-user` with the address of its user.
 
@@ -31,6 +36,7 @@ mod body;
 mod cors;
 mod handlers;
 mod reply;
+mod socket;
 mod tracked;
 
 use axum::Router;

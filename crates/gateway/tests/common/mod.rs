@@ -13,9 +13,13 @@ use ewebrtc_gateway::{
     AnchorCall, AnchorFactory, AnchorMade, AnchorResult, EchoCall, EchoFactory, EchoResult, Gateway, GatewayConfig,
 };
 use ewebrtc_wire::{EventObject, NumberedEvent, decode_events, item_id_of, session_id_of};
+use futures_util::{SinkExt as _, StreamExt as _};
 use reqwest::Method;
 use reqwest::header::HeaderMap;
 use serde_json::{Value, json};
+use tokio::net::TcpStream;
+use tokio_tungstenite::WebSocketStream;
+use tokio_tungstenite::tungstenite::{Error as SocketError, Message};
 
 /// Longest time that anything in these tests may take.
 pub const DEADLINE: Duration = Duration::from_secs(10);
@@ -314,6 +318,82 @@ pub fn fake_anchor(answer: String, offer: String) -> Arc<dyn AnchorFactory> {
         }
     }
     Arc::new(Fake(answer, offer))
+}
+
+/// The event channel as a WebSocket.
+pub struct Socket {
+    pub stream: WebSocketStream<TcpStream>,
+    /// Close code and reason, when the gateway has said good-bye.
+    pub farewell: Option<(u16, String)>,
+}
+
+impl Socket {
+    /// Opens the socket at this address.
+    ///
+    /// # Errors
+    /// The status with which the gateway refuses it.
+    pub async fn open(url: &str) -> Result<Socket, u16> {
+        let host = url.strip_prefix("ws://").and_then(|rest| rest.split('/').next()).expect("a ws URL");
+        let stream = TcpStream::connect(host).await.expect("connects");
+        match tokio_tungstenite::client_async(url, stream).await {
+            Ok((stream, _)) => Ok(Socket { stream, farewell: None }),
+            Err(SocketError::Http(response)) => Err(response.status().as_u16()),
+            Err(other) => panic!("{other}"),
+        }
+    }
+
+    /// The events of the next frame; `None` when the socket is closed. Pings are answered on the way.
+    pub async fn next(&mut self) -> Option<Vec<NumberedEvent>> {
+        loop {
+            match self.stream.next().await? {
+                Ok(Message::Text(text)) => {
+                    assert!(!text.contains("null"), "{text}");
+                    return Some(decode_events(text.as_bytes()).expect("an event list"));
+                }
+                Ok(Message::Close(frame)) => {
+                    self.farewell = frame.map(|f| (f.code.into(), f.reason.to_string()));
+                }
+                Ok(Message::Ping(_)) => {}
+                Ok(other) => panic!("{other:?}"),
+                Err(_) => return None,
+            }
+        }
+    }
+
+    /// The only event of the next frame: state, call, number.
+    pub async fn event(&mut self) -> (String, String, Option<u64>) {
+        let next = tokio::time::timeout(DEADLINE, self.next()).await.expect("a frame in time");
+        let mut events = next.expect("the socket is open");
+        assert_eq!(events.len(), 1, "{events:?}");
+        let event = events.remove(0);
+        let call = item_id_of(&event.event.resource_url).expect("an id").to_owned();
+        (event.event.state.as_str().to_owned(), call, event.seq)
+    }
+
+    /// Waits until the gateway has closed the socket; its close code, if it said one.
+    pub async fn closed(&mut self) -> Option<u16> {
+        let next = tokio::time::timeout(DEADLINE, self.next()).await.expect("closed in time");
+        assert!(next.is_none(), "{next:?}");
+        self.farewell.take().map(|(code, _)| code)
+    }
+
+    pub async fn say(&mut self, text: &str) {
+        self.stream.send(Message::text(text)).await.expect("sends");
+    }
+}
+
+impl Phone<'_> {
+    /// The address of a new socket.
+    pub async fn socket_url(&self, query: &str) -> String {
+        let reply = self.send("POST", &format!("/websockets{query}"), &[], None).await;
+        assert_eq!((reply.status, reply.body.as_str()), (201, ""), "{reply:?}");
+        reply.header("location").expect("Location").to_owned()
+    }
+
+    /// A new socket.
+    pub async fn socket(&self, query: &str) -> Socket {
+        Socket::open(&self.socket_url(query).await).await.expect("the socket opens")
+    }
 }
 
 /// An echo without media: it answers, or refuses, at once.
