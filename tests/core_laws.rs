@@ -32,7 +32,7 @@ const MAIN: [Move; 13] = [
 ];
 
 /// Where a sequence begins.
-const STARTS: [&[Move]; 14] = [
+const STARTS: [&[Move]; 16] = [
     &[],
     &[Move::Login, Move::Good],
     &[Move::Login, Move::Good, Move::Dial, Move::Described],
@@ -47,9 +47,15 @@ const STARTS: [&[Move]; 14] = [
     MOVING,
     LEAVING,
     TRANSFERRING,
+    &[Move::SocketOpens, Move::Login, Move::Good],
+    SPEAKING,
 ];
 
 const TALKING: &[Move] = &[Move::Login, Move::Good, Move::Dial, Move::Described, Move::Good, Move::Open];
+
+/// A call over a socket.
+const SPEAKING: &[Move] =
+    &[Move::Login, Move::Good, Move::SocketOpens, Move::Dial, Move::Described, Move::Good, Move::Open];
 
 const HELD: &[Move] = &[
     Move::Login,
@@ -161,6 +167,24 @@ const CHANGING: [Move; 16] = [
     Move::Timer,
 ];
 
+/// What matters most while events come over a socket.
+const SOCKET: [Move; 14] = [
+    Move::SocketOpens,
+    Move::SocketRefused,
+    Move::SocketFails,
+    Move::SocketDrops,
+    Move::SocketGarbage,
+    Move::SocketAgain,
+    Move::SocketLate,
+    Move::Invite,
+    Move::Terminated,
+    Move::Logout,
+    Move::Offline,
+    Move::Online,
+    Move::Timer,
+    Move::Good,
+];
+
 /// Plays a sequence and returns the names of the events it led to.
 fn run(start: &[Move], moves: &[Move]) -> BTreeSet<&'static str> {
     let mut world = World::new(start);
@@ -212,6 +236,14 @@ fn every_sequence_of_three_changing_moves_from_established_calls() {
     }
 }
 
+#[test]
+fn every_sequence_of_three_moves_about_a_socket() {
+    for start in [&[Move::SocketOpens, Move::Login, Move::Good][..], SPEAKING] {
+        let count = every_sequence(&SOCKET, 3, |moves| drop(run(start, moves)));
+        assert_eq!(count, 2744);
+    }
+}
+
 fn seed() -> u64 {
     let given = std::env::var("EWEBRTC_TEST_SEED").ok().and_then(|text| text.parse().ok());
     let seed = given.unwrap_or_else(|| {
@@ -247,6 +279,7 @@ fn long_random_sequences(half: u64) {
         1 => prop::sample::select(MAIN.to_vec()),
         4 => prop::sample::select(CHANGING.to_vec()),
         4 => prop::sample::select(vec![Move::Login, Move::Good, Move::Described, Move::Applied, Move::Smooth]),
+        1 => prop::sample::select(SOCKET.to_vec()),
     ];
     let moves = (prop::sample::select(STARTS.to_vec()), prop::collection::vec(one, 0..300));
     // A sequence has 150 moves in the mean; the rest of a million comes in further rounds.

@@ -10,9 +10,11 @@ mod core_support;
 mod differences;
 
 use core_support::laws::check_contract;
-use core_support::{Driver, config, video_config};
+use core_support::{Driver, config, over_socket, video_config};
 use differences::{difference, general, is, is_poll};
-use ewebrtc::core::{Event, Input, MediaFailure, MediaReport, NetworkFailure, NetworkFailureKind, Refusal, Verb};
+use ewebrtc::core::{
+    Event, Input, MediaFailure, MediaReport, NetworkFailure, NetworkFailureKind, Refusal, SocketEnd, SocketNews, Verb,
+};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -39,12 +41,15 @@ const fn video(file: &'static str, differences: &'static [Difference]) -> Replay
 
 const REPLAYED: &[Replay] = &[
     all("add-and-switch", &[]),
+    all("add-and-switch-ws", &[]),
     all("addresses", &[difference::numbers_are_normalised]),
     all("call-audio", &[]),
+    all("call-audio-websocket", &[]),
     all("call-twice", &[]),
     video("call-video", &[]),
     all("cancel", &[]),
     all("cancel-early", &[]),
+    all("cancel-ws", &[]),
     all("codec-pcmu", &[difference::codec_choice_is_not_a_phone_method]),
     all("connection-refused", &[]),
     video("downgrade-accept", &[]),
@@ -62,12 +67,14 @@ const REPLAYED: &[Replay] = &[
     video("hold-resume-video", &[]),
     all("hold-twice", &[]),
     all("login-account", &[]),
+    all("login-account-ws", &[]),
     all("login-bad-token", &[]),
     all("login-missing-e911", &[]),
     all("login-twice", &[]),
     all("login-userid", &[]),
     all("login-virtual-number", &[]),
     all("logout-in-call", &[]),
+    all("logout-in-call-ws", &[]),
     all("media-denied-callee", &[]),
     all("modify-error-403", &[difference::refused_change_is_over]),
     all("modify-error-409", &[difference::refused_change_is_over]),
@@ -77,7 +84,9 @@ const REPLAYED: &[Replay] = &[
     all("mute", &[]),
     all("no-x-expires", &[difference::session_without_lifetime_is_deleted]),
     all("offline-online", &[]),
+    all("offline-online-ws", &[]),
     all("reject", &[]),
+    all("reject-ws", &[]),
     all("ringback", &[]),
     all("second-call-end", &[]),
     all("second-call-hold", &[]),
@@ -87,6 +96,7 @@ const REPLAYED: &[Replay] = &[
     all("session-expired-live", &[difference::expiry_is_final]),
     all("session-refresh", &[difference::refresh_follows_each_answer]),
     all("session-refresh-fails", &[difference::expiry_is_final]),
+    all("session-refresh-ws", &[difference::refresh_follows_each_answer]),
     all("transfer", &[]),
     all("unknown-destination", &[]),
     all("unknown-message-id-events", &[difference::unknown_404_of_the_poll_is_expiry]),
@@ -98,20 +108,12 @@ const REPLAYED: &[Replay] = &[
 ];
 
 const NOT_REPLAYED: &[(&str, &str)] = &[
-    ("add-and-switch-ws", "WebSocket channel; add-and-switch is the same over long polling"),
     ("associate-token", "associateAccessToken is left out (P-58)"),
-    ("call-audio-websocket", "WebSocket channel; call-audio is the same over long polling"),
-    ("cancel-ws", "WebSocket channel; cancel is the same over long polling"),
     ("conference", "conferences are not there yet"),
     ("conference-hold", "conferences are not there yet"),
     ("conference-leave", "conferences are not there yet"),
     ("conference-reject", "conferences are not there yet"),
-    ("login-account-ws", "WebSocket channel; login-account is the same over long polling"),
-    ("logout-in-call-ws", "WebSocket channel; logout-in-call is the same over long polling"),
-    ("offline-online-ws", "WebSocket channel; offline-online is the same over long polling"),
     ("raw-wire", "single requests at the gateway's socket, no course of events"),
-    ("reject-ws", "WebSocket channel; reject is the same over long polling"),
-    ("session-refresh-ws", "WebSocket channel; session-refresh is the same over long polling"),
 ];
 
 fn folder() -> PathBuf {
@@ -158,6 +160,7 @@ impl Party {
                 "request" if is_poll(entry) => {}
                 "request" => self.request(entry),
                 "response" => self.response(entry, &entries[at + 1..]),
+                "ws" => self.socket(entry, &entries[at + 1..]),
                 "phone" => self.phone(entry),
                 // Events are delivered with the answer they came in.
                 "event" | "note" | "media" | "page-error" | "callback" => {}
@@ -204,7 +207,9 @@ impl Party {
         let request = &sent.request;
         let method = entry["method"].as_str().expect("a method");
         assert_eq!(format!("{:?}", request.verb).to_uppercase(), method, "{}", self.what);
-        assert_eq!(decoded(&request.path), entry["path"].as_str().expect("a path").trim_start_matches("/RTC/v1"));
+        // Event numbers are our extension, as for polls.
+        let path = without_number(&request.path);
+        assert_eq!(decoded(path), entry["path"].as_str().expect("a path").trim_start_matches("/RTC/v1"));
         let mut headers: Vec<(String, String)> = entry["headers"]
             .as_object()
             .expect("headers")
@@ -258,7 +263,10 @@ impl Party {
             .driver
             .requests
             .iter()
-            .find(|r| decoded(&r.request.path) == path && format!("{:?}", r.request.verb).to_uppercase() == method)
+            .find(|r| {
+                decoded(without_number(&r.request.path)) == path
+                    && format!("{:?}", r.request.verb).to_uppercase() == method
+            })
             .map(|r| r.id)
             .unwrap_or_else(|| panic!("{}: nobody waits for {entry}", self.what));
         if status == 0 {
@@ -269,6 +277,27 @@ impl Party {
             self.driver.answer(found, status, &headers, &body);
         }
         self.applied();
+    }
+
+    /// The socket as the recording saw it.
+    fn socket(&mut self, entry: &Value, rest: &[Value]) {
+        match entry["what"].as_str().expect("what happened") {
+            "connect" => {
+                let (_, url) = self.driver.socket.as_ref().unwrap_or_else(|| panic!("{}: no socket", self.what));
+                assert_eq!(Some(url.as_str()), entry["path"].as_str(), "{}", self.what);
+            }
+            "open" => self.driver.news(SocketNews::Opened),
+            "message" => {
+                let events: Vec<Value> = rest.iter().take_while(|e| is(e, "event")).map(event_object).collect();
+                assert!(!events.is_empty(), "{}: a message without events", self.what);
+                self.driver.news(SocketNews::Message(core_support::list(&events).into()));
+                self.applied();
+            }
+            // Ours has closed it itself when it deletes the session.
+            "close" if self.driver.socket.is_none() => {}
+            "close" => self.driver.news(SocketNews::Closed(SocketEnd::Ended)),
+            other => panic!("{}: a socket cannot {other}", self.what),
+        }
     }
 
     fn poll_answer(&mut self, status: u16, headers: &[(&str, &str)], body: &str) {
@@ -361,6 +390,11 @@ fn event_object(entry: &Value) -> Value {
     object
 }
 
+/// A path without the number of the last event.
+fn without_number(path: &str) -> &str {
+    path.split("?after=").next().unwrap_or_default()
+}
+
 fn decoded(path: &str) -> String {
     let mut text = String::new();
     let mut bytes = path.split('%');
@@ -393,11 +427,15 @@ fn replay(replay: &Replay) -> usize {
             concerned |= before != entries;
         }
         general::apply(&mut entries);
-        let ids = page["ids"].as_object().expect("ids");
+        let mut ids = page["ids"].as_object().expect("ids").clone();
+        ids.insert("{ws}".into(), "ws://gateway".into());
+        let ids = &ids;
         entries.iter_mut().for_each(|entry| resolve(entry, ids));
+        let settings = if replay.video { video_config() } else { config() };
+        let settings = if recording["channel"] == "websocket" { over_socket(settings) } else { settings };
         let mut party = Party {
             what: format!("{} / {name}", replay.file),
-            driver: Driver::new(if replay.video { video_config() } else { config() }),
+            driver: Driver::new(settings),
             ahead: Duration::ZERO,
             seen: Vec::new(),
             denied: replay.file == "media-denied-callee" && name == "bob",

@@ -2,6 +2,7 @@
 //!
 //! Owns: [`PhoneConfig`]. Lives on: any thread. Must not import: `runtime`.
 
+use crate::core::EventChannel;
 use ewebrtc_media::transport::{AudioCodec, IceConfig};
 
 /// What a phone must know before it exists. Start from [`PhoneConfig::new`] and change what differs.
@@ -21,6 +22,9 @@ pub struct PhoneConfig {
     /// STUN and TURN servers, IPv4 and IPv6, ports. Loopback candidates are offered when the gateway is on loopback,
     /// whatever this says.
     pub ice: IceConfig,
+    /// How the phone hears of events. Default [`EventChannel::LongPoll`], which every gateway offers; a phone that is to use a
+    /// WebSocket polls where the gateway offers none.
+    pub event_channel: EventChannel,
     /// Audio codecs in order of preference. Default Opus, PCMU, PCMA.
     pub audio_codecs: Vec<AudioCodec>,
     /// Effort of the Opus encoder, 0 to 10. Default 9; 5 costs a sixth less CPU.
@@ -38,6 +42,7 @@ impl PhoneConfig {
             local_media: "silence".into(),
             remote_media: "discard".into(),
             pcm_rate: 48_000,
+            event_channel: EventChannel::LongPoll,
             ice: IceConfig::default(),
             audio_codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
             opus_complexity: 9,

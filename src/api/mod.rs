@@ -36,7 +36,7 @@ pub use named::utility;
 pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 
-pub use crate::core::io::ErrorObject;
+pub use crate::core::io::{ErrorObject, EventChannel};
 pub use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer};
 pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
 pub use ewebrtc_wire::{ApiError, CallerInfo, SdkError, api_errors, sdk_errors};

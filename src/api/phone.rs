@@ -109,6 +109,7 @@ impl Phone {
                 domain: config.domain,
                 local_media: config.local_media,
                 remote_media: config.remote_media,
+                event_channel: config.event_channel,
                 version: crate::VERSION,
                 seed: RandomState::new().build_hasher().finish(),
                 first_handle: (number << ITEM_BITS) | 1,

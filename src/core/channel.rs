@@ -1,13 +1,14 @@
-//! The event channel: long polling, its numbering and what is remembered about calls that are not known yet or any more
+//! The event channel: long polling (or a WebSocket, see `socket`), its numbering and what is remembered about calls that are not known yet or any more
 //! (rest-protocol.md sections 2.6.1, 3.6, 3.7; phone-behaviour.md P-22, P-65, P-67).
 //!
-//! Owns: [`Channel`]. Lives on: the phone's actor. Must not import: anything but `backoff` and the wire crate.
+//! Owns: [`Channel`]. Lives on: the phone's actor. Must not import: anything but `backoff`, `socket` and the wire crate.
 //!
 //! Numbering is our extension: `GET …/events?after=N` asks for the events beyond number N, and list elements then carry
 //! `seq`. A gateway that answers without `seq`, or refuses the first such request, gets the plain protocol from then on.
 
 use super::backoff::Series;
 use super::io::RequestId;
+use super::socket::Socket;
 use ewebrtc_wire::{EventObject, NumberedEvent};
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
@@ -45,7 +46,9 @@ pub(super) struct Channel {
     poll: Option<(RequestId, Instant)>,
     /// A poll that was replaced: its events still count if its answer was already on the way.
     replaced: Option<RequestId>,
-    /// When the next poll is due, while none is in flight.
+    /// The WebSocket in place of polls, where one is wanted.
+    pub(super) socket: Socket,
+    /// When the next poll, or request for a socket, is due, while none is in flight.
     pub(super) next_at: Option<Instant>,
     /// When to find out whether the gateway is there again, while a poll is in flight after a failure.
     pub(super) probe_at: Option<Instant>,
@@ -64,6 +67,7 @@ impl Channel {
         Self {
             poll: None,
             replaced: None,
+            socket: Socket::default(),
             next_at: None,
             probe_at: None,
             series: Series::default(),
@@ -86,6 +90,11 @@ impl Channel {
 
     pub(super) fn is_polling(&self) -> bool {
         self.poll.is_some()
+    }
+
+    /// Events are being asked for, in whichever way.
+    pub(super) fn is_asking(&self) -> bool {
+        self.poll.is_some() || self.socket.is_busy()
     }
 
     /// A poll was sent.

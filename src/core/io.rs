@@ -14,6 +14,21 @@ pub type Handle = u64;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct RequestId(pub u64);
 
+/// Number of a socket that the core has asked for: that of the request whose answer named its address.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct SocketId(pub u64);
+
+/// How a phone hears of events (rest-protocol.md section 2.6).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum EventChannel {
+    /// One request after the other waits at the gateway for events: what every gateway offers.
+    #[default]
+    LongPoll,
+    /// One WebSocket, over which events come as they happen. Where the gateway offers none, or none can be opened, the
+    /// phone polls for the rest of the session.
+    WebSocket,
+}
+
 /// What the core must know before it starts. Everything else arrives by commands.
 #[derive(Debug, Clone)]
 pub struct CoreConfig {
@@ -24,6 +39,8 @@ pub struct CoreConfig {
     pub local_media: String,
     /// Value of `remoteMedia` where a command gives none.
     pub remote_media: String,
+    /// How to hear of events.
+    pub event_channel: EventChannel,
     /// Version text of the library, sent in `x-Arg` and answered by `getVersion`.
     pub version: &'static str,
     /// Seed of the jitter in the back-off; the same seed gives the same waits.
@@ -169,6 +186,13 @@ pub enum Input {
         /// Its answer, or why there is none.
         result: Result<HttpResponse, NetworkFailure>,
     },
+    /// News of a socket; nothing follows [`SocketNews::Closed`].
+    Socket {
+        /// The socket.
+        id: SocketId,
+        /// The news.
+        news: SocketNews,
+    },
     /// News of an item's media leg.
     Media {
         /// The item.
@@ -182,6 +206,39 @@ pub enum Input {
         online: bool,
     },
     /// The application closes the phone: end everything without waiting for the gateway beyond a short grace period.
+    Close,
+}
+
+/// What a socket has to tell.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketNews {
+    /// The handshake is done.
+    Opened,
+    /// A message, bounded by the sender of this value.
+    Message(Vec<u8>),
+    /// It is over, or never came to be.
+    Closed(SocketEnd),
+}
+
+/// How a socket ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketEnd {
+    /// The handshake was answered with this HTTP status.
+    Refused(u16),
+    /// It could not be opened.
+    Failed(NetworkFailure),
+    /// It was open, and was closed by the other side, broke, or went silent.
+    Ended,
+}
+
+/// What the core wants done with a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum SocketOrder {
+    /// Send this text.
+    Send(String),
+    /// Find out whether the other side is still there: the socket ends when nothing is heard from it.
+    Probe,
+    /// Close it; nothing more is to be told of it.
     Close,
 }
 
@@ -332,6 +389,20 @@ pub enum Output {
     CancelRequest {
         /// The request.
         id: RequestId,
+    },
+    /// Open a WebSocket and tell of it by [`Input::Socket`].
+    OpenSocket {
+        /// Number for the news.
+        id: SocketId,
+        /// Its address as the gateway named it, `ws:` or `wss:`.
+        url: String,
+    },
+    /// An order for a socket; one that has ended has nothing to do.
+    Socket {
+        /// The socket.
+        id: SocketId,
+        /// The order.
+        order: SocketOrder,
     },
     /// An order for an item's media.
     Media {

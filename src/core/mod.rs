@@ -27,12 +27,14 @@ mod second;
 mod session;
 mod signals;
 mod slots;
+mod socket;
 mod tones;
 mod transfer;
 
 pub use io::{
-    Command, CoreConfig, ErrorObject, Event, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaFailure,
-    MediaOrder, MediaReport, NetworkFailure, NetworkFailureKind, Output, Refusal, RequestId, Verb,
+    Command, CoreConfig, ErrorObject, Event, EventChannel, Handle, HttpRequest, HttpResponse, Input, ItemRef,
+    MediaFailure, MediaOrder, MediaReport, NetworkFailure, NetworkFailureKind, Output, Refusal, RequestId, SocketEnd,
+    SocketId, SocketNews, SocketOrder, Verb,
 };
 pub use phone::PhoneCore;
 pub use requests::{POLL_TIMEOUT, REQUEST_TIMEOUT};

@@ -136,6 +136,7 @@ impl PhoneCore {
         }
         match input {
             Input::Response { id, result } => self.on_response(&mut t, id, result),
+            Input::Socket { id, news } => self.on_socket(&mut t, id, news),
             Input::Media { item, report } => self.on_media(&mut t, item, report),
             Input::Connectivity { online } => self.on_connectivity(&mut t, online),
             Input::Close => self.close(&mut t),
@@ -380,6 +381,7 @@ impl PhoneCore {
             Purpose::DeleteSession => self.on_session_deleted(t, result),
             Purpose::AssociateE911 { tag } => self.on_e911(t, tag, result),
             Purpose::Poll => self.on_polled(t, result),
+            Purpose::OpenSocket => self.on_socket_offered(t, id, result),
             Purpose::CreateCall { item } => self.on_call_created(t, item, result),
             Purpose::AnswerCall { item } => self.on_answered(t, item, result),
             Purpose::ChangeCall { item } => self.on_changed(t, item, result),

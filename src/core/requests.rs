@@ -28,6 +28,8 @@ pub(super) enum Purpose {
     AssociateE911 { tag: Option<String> },
     /// The poll of the event channel.
     Poll,
+    /// Ask for the address of a WebSocket for the event channel.
+    OpenSocket,
     /// Create a call.
     CreateCall { item: Handle },
     /// Answer a call.
@@ -72,7 +74,7 @@ impl Draft {
         Self { verb, path, headers, body: None, timeout: REQUEST_TIMEOUT }
     }
 
-    /// A request without `Content-Type`: association of a token, poll.
+    /// A request without `Content-Type`: association of a token, poll, address of a socket.
     fn bare(verb: Verb, path: String) -> Self {
         Self { verb, path, headers: vec![("Accept", JSON.to_owned())], body: None, timeout: REQUEST_TIMEOUT }
     }
@@ -126,6 +128,15 @@ impl Draft {
         let mut draft = Self::bare(Verb::Get, path);
         draft.timeout = POLL_TIMEOUT;
         draft
+    }
+
+    /// Section 2.6.2; `after` as for a poll.
+    pub(super) fn open_socket(sid: &str, after: Option<u64>) -> Self {
+        let mut path = path::sockets(sid);
+        if let Some(n) = after {
+            path.push_str(&format!("?after={n}"));
+        }
+        Self::bare(Verb::Post, path)
     }
 
     /// Section 2.7.1.

@@ -12,6 +12,7 @@ use super::io::{ErrorObject, HttpResponse, Output};
 use super::methods::option;
 use super::phone::{Life, PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
+use super::socket::Socket;
 use ewebrtc_wire::{Secret, header as names, session_id_of};
 use serde_json::Value;
 use std::time::{Duration, Instant};
@@ -163,6 +164,7 @@ impl PhoneCore {
         session.refresh_at = Some(t.now + refresh_period(lifetime));
         let tag = session.login.take().flatten();
         self.channel = Channel::new();
+        self.channel.socket = Socket::new(self.config.event_channel);
         self.poll(t);
         t.event(events::session("session:ready", Some(&sid), tag.clone()));
         t.event(events::finished(tag, None, None));
@@ -326,10 +328,11 @@ impl PhoneCore {
         self.session.refresh_at = None;
         self.session.refresh_missed = false;
         self.session.refreshing = false;
+        self.close_socket(t);
         self.channel = Channel::new();
         let session_ended = sdk("2050", Some("the session has ended".into()));
         let unwanted = |purpose: &Purpose| match purpose {
-            Purpose::Poll | Purpose::Refresh | Purpose::AssociateE911 { .. } => true,
+            Purpose::Poll | Purpose::OpenSocket | Purpose::Refresh | Purpose::AssociateE911 { .. } => true,
             Purpose::Associate
             | Purpose::CreateSession
             | Purpose::DeleteSession
@@ -391,6 +394,7 @@ impl PhoneCore {
             | Purpose::Refresh
             | Purpose::AssociateE911 { .. }
             | Purpose::Poll
+            | Purpose::OpenSocket
             | Purpose::Farewell => false,
         };
         self.requests.cancel(unwanted, t.out);

@@ -28,15 +28,19 @@ impl PhoneCore {
             SessionPhase::Ready | SessionPhase::ClosingCalls => true,
             SessionPhase::None | SessionPhase::Binding | SessionPhase::Creating | SessionPhase::Closing => false,
         };
-        open && self.online && self.life == Life::Open && !self.channel.is_polling()
+        open && self.online && self.life == Life::Open && !self.channel.is_asking()
     }
 
+    /// Asks for events, unless that is being done.
     pub(super) fn poll(&mut self, t: &mut Turn<'_>) {
         self.channel.next_at = None;
         if !self.may_poll() {
             return;
         }
         if let Some(sid) = self.session.id.clone() {
+            if self.channel.socket.is_wanted() {
+                return self.ask_for_socket(t, &sid);
+            }
             let draft = Draft::poll(&sid, self.channel.after());
             let id = self.requests.send(draft, Purpose::Poll, t.out);
             self.channel.sent(id, t.now);
@@ -45,6 +49,9 @@ impl PhoneCore {
 
     /// Polls now: at once when none is in flight, else in place of the one in flight.
     pub(super) fn renew_poll(&mut self, t: &mut Turn<'_>) {
+        if self.renew_socket(t) {
+            return;
+        }
         if let Some(id) = self.channel.replace() {
             // An answer of it that is already on the way still counts.
             self.requests.take(id);
@@ -53,7 +60,7 @@ impl PhoneCore {
         self.poll(t);
     }
 
-    fn poll_at(&mut self, t: &mut Turn<'_>, at: Instant) {
+    pub(super) fn poll_at(&mut self, t: &mut Turn<'_>, at: Instant) {
         if at <= t.now {
             self.poll(t);
         } else if self.may_poll() {
@@ -66,9 +73,7 @@ impl PhoneCore {
         let read = result.and_then(|response| self.read_poll_body(&response));
         let problem = match read {
             Ok(events) => {
-                if self.channel.series.recover() && !self.session.series.unreachable {
-                    t.event(events::session("gateway:reachable", self.session.id.as_deref(), None));
-                }
+                self.channel_works(t);
                 let at = self.channel.pace(took, events.is_empty(), t.now);
                 self.take_events(t, events);
                 return self.poll_at(t, at);
@@ -82,18 +87,30 @@ impl PhoneCore {
         match problem.kind {
             ProblemKind::NotFound { .. } => self.expire(t, &problem.error),
             ProblemKind::NoAnswer | ProblemKind::Unreachable | ProblemKind::Refused => {
-                if !self.online {
-                    // Known already; the channel goes on at connectivity:on.
-                    return;
-                }
-                let wait = self.channel.series.backoff.fail(&mut self.jitter);
-                let silent = self.session.series.unreachable;
-                let mut series = std::mem::take(&mut self.channel.series);
-                self.report_in_series(t, &mut series, &problem, silent);
-                self.channel.series = series;
-                let at = t.now + wait;
-                self.poll_at(t, at);
+                self.channel_failed(t, &problem);
             }
+        }
+    }
+
+    /// The channel has failed: told once in a series, and tried again after a while (P-22).
+    pub(super) fn channel_failed(&mut self, t: &mut Turn<'_>, problem: &Problem) {
+        if !self.online {
+            // Known already; the channel goes on at connectivity:on.
+            return;
+        }
+        let wait = self.channel.series.backoff.fail(&mut self.jitter);
+        let silent = self.session.series.unreachable;
+        let mut series = std::mem::take(&mut self.channel.series);
+        self.report_in_series(t, &mut series, problem, silent);
+        self.channel.series = series;
+        let at = t.now + wait;
+        self.poll_at(t, at);
+    }
+
+    /// The channel works (again).
+    pub(super) fn channel_works(&mut self, t: &mut Turn<'_>) {
+        if self.channel.series.recover() && !self.session.series.unreachable {
+            t.event(events::session("gateway:reachable", self.session.id.as_deref(), None));
         }
     }
 
@@ -396,6 +413,7 @@ fn is_post(purpose: &Purpose) -> bool {
         | Purpose::DeleteSession
         | Purpose::AssociateE911 { .. }
         | Purpose::Poll
+        | Purpose::OpenSocket
         | Purpose::AnswerCall { .. }
         | Purpose::ChangeCall { .. }
         | Purpose::TransferCall { .. }

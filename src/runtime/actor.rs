@@ -1,14 +1,17 @@
 //! The actor of a phone: the one owner of its core. Commands, responses, media reports and timers come in one after the
 //! other; what the core wants is carried out here.
 //!
-//! Owns: the core by value, running requests, the event numbers. Lives on: one task of the process's runtime.
+//! Owns: the core by value, running requests, the open socket, the event numbers. Lives on: one task of the process's runtime.
 //! Must not import: `api`, `ffi`.
 
 use super::dispatcher::{Dispatcher, PublishedEvent};
 use super::legs::{Legs, MediaMap, Reporter, SharedLegSettings, lock};
 use super::network::{Network, Reach};
 use crate::audio::Studio;
-use crate::core::io::{Command, CoreConfig, ErrorObject, Event, Handle, Input, ItemRef, Output, Refusal, RequestId};
+use crate::core::io::{
+    Command, CoreConfig, ErrorObject, Event, Handle, Input, ItemRef, Output, Refusal, RequestId, SocketId, SocketNews,
+    SocketOrder,
+};
 use crate::core::{PhoneCore, errors};
 use crate::signal;
 use serde_json::{Map, Value};
@@ -17,12 +20,15 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
 
 /// Commands that may be under way at once; a program that has more is told so. Each holds a caller, so this is the number of
 /// threads and tasks that wait, and four thousand waiting callers are a mistake.
 const MAX_COMMANDS: usize = 4096;
+
+/// Messages of a socket that wait for the actor; the next one is not read from the network before one of them was taken.
+const SOCKET_MESSAGES: usize = 8;
 
 /// Methods that are accepted however many others wait: ending must always be possible.
 const NEVER_REFUSED: [&str; 5] = ["hangup", "cancel", "reject", "logout", "endConference"];
@@ -74,6 +80,12 @@ enum Message {
         tag: Option<String>,
     },
     Input(Input),
+    /// A message of a socket, and its place among those that may wait.
+    Heard {
+        id: SocketId,
+        body: Vec<u8>,
+        _place: OwnedSemaphorePermit,
+    },
 }
 
 /// State of every live item by its handle, as the last published event says; read by the public handles.
@@ -126,6 +138,7 @@ impl ActorHandle {
                 dispatcher,
                 back,
                 requests: HashMap::new(),
+                sockets: HashMap::new(),
                 finished: HashMap::new(),
                 waiting,
                 next_command: 0,
@@ -173,6 +186,9 @@ struct Actor {
     dispatcher: Dispatcher,
     back: mpsc::UnboundedSender<Message>,
     requests: HashMap<RequestId, AbortHandle>,
+    /// Where orders to a socket go. Without a bound: each is caused by a message of the socket, which reads no further ones
+    /// while it cannot write.
+    sockets: HashMap<SocketId, mpsc::UnboundedSender<SocketOrder>>,
     finished: HashMap<String, Finished>,
     waiting: Arc<AtomicUsize>,
     next_command: u64,
@@ -221,10 +237,15 @@ impl Actor {
         match message {
             None => self.core.handle_timeout(now, outputs),
             Some(Message::Input(input)) => {
-                if let Input::Response { id, .. } = &input {
-                    self.requests.remove(id);
+                match &input {
+                    Input::Response { id, .. } => drop(self.requests.remove(id)),
+                    Input::Socket { id, news: SocketNews::Closed(_) } => drop(self.sockets.remove(id)),
+                    Input::Socket { .. } | Input::Media { .. } | Input::Connectivity { .. } | Input::Close => {}
                 }
                 self.core.handle(now, input, outputs);
+            }
+            Some(Message::Heard { id, body, _place }) => {
+                self.core.handle(now, Input::Socket { id, news: SocketNews::Message(body) }, outputs);
             }
             Some(Message::Report { error, tag }) => outputs.push(Output::Event(error_event(&error, tag))),
             Some(Message::Command { mut command, reply, finished }) => {
@@ -269,6 +290,8 @@ impl Actor {
                         request.abort();
                     }
                 }
+                Output::OpenSocket { id, url } => self.open_socket(id, url),
+                Output::Socket { id, order } => self.order_socket(id, order),
                 Output::Media { item, order } => self.legs.order(item, order),
                 Output::Event(event) => {
                     self.note(&event);
@@ -320,6 +343,44 @@ impl Actor {
             let _ = back.send(Message::Input(Input::Response { id, result }));
         });
         self.requests.insert(id, task.abort_handle());
+    }
+
+    /// One task a socket; it ends when its orders end.
+    fn open_socket(&mut self, id: SocketId, url: String) {
+        let (orders, inbox) = mpsc::unbounded_channel();
+        self.sockets.insert(id, orders);
+        let (client, back) = (self.client.clone(), self.back.clone());
+        let places = Arc::new(Semaphore::new(SOCKET_MESSAGES));
+        let tell = move |news| {
+            let (places, back) = (places.clone(), back.clone());
+            async move {
+                let message = match news {
+                    SocketNews::Message(body) => match places.acquire_owned().await {
+                        Ok(place) => Message::Heard { id, body, _place: place },
+                        // The semaphore is never closed.
+                        Err(_) => return,
+                    },
+                    news @ (SocketNews::Opened | SocketNews::Closed(_)) => Message::Input(Input::Socket { id, news }),
+                };
+                let _ = back.send(message);
+            }
+        };
+        tokio::spawn(async move {
+            let end = signal::socket(&client, &url, inbox, &tell).await;
+            tell(SocketNews::Closed(end)).await;
+        });
+    }
+
+    fn order_socket(&mut self, id: SocketId, order: SocketOrder) {
+        match order {
+            SocketOrder::Close => drop(self.sockets.remove(&id)),
+            SocketOrder::Send(_) | SocketOrder::Probe => {
+                if let Some(orders) = self.sockets.get(&id) {
+                    // Its end is on the way to us otherwise.
+                    let _ = orders.send(order);
+                }
+            }
+        }
     }
 
     fn publish(&mut self, event: Event) -> bool {

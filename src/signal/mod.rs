@@ -1,7 +1,12 @@
-//! HTTP between a phone and its gateway: sends one request, returns one complete answer or the reason why there is none.
+//! HTTP between a phone and its gateway: sends one request, returns one complete answer or the reason why there is none. The
+//! event channel's WebSocket stands in `socket`.
 //!
-//! Owns: the HTTP client and its TLS settings. Lives on: the process's runtime, one task per request.
+//! Owns: the HTTP client and its TLS settings. Lives on: the process's runtime, one task per request and socket.
 //! Must not import: `core`'s machines (only its data types in `core::io`), `runtime`, `api`, `ewebrtc_media`.
+
+mod socket;
+
+pub use socket::socket;
 
 use crate::core::io::{HttpRequest, HttpResponse, NetworkFailure, NetworkFailureKind, Verb};
 use ewebrtc_wire::{BASE_PATH, MAX_BODY};
@@ -25,6 +30,7 @@ const USER_AGENT: &str = concat!("ewebrtc/", env!("CARGO_PKG_VERSION"), " (", en
 pub struct Client {
     http: reqwest::Client,
     base: String,
+    tls: Arc<rustls::ClientConfig>,
 }
 
 impl Client {
@@ -40,8 +46,9 @@ impl Client {
         if !matches!(url.scheme(), "http" | "https") || url.host_str().is_none() {
             return Err(format!("gateway address {trimmed:?}: an http or https URL is needed"));
         }
+        let tls = tls(roots)?;
         let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls(roots)?)
+            .tls_backend_preconfigured(tls.clone())
             .redirect(reqwest::redirect::Policy::none())
             .connect_timeout(CONNECT_TIMEOUT)
             .pool_idle_timeout(IDLE_TIMEOUT)
@@ -50,7 +57,7 @@ impl Client {
             .user_agent(USER_AGENT)
             .build()
             .map_err(|e| format!("HTTP client: {e}"))?;
-        Ok(Self { http, base: trimmed.to_owned() })
+        Ok(Self { http, base: trimmed.to_owned(), tls: Arc::new(tls) })
     }
 
     /// Sends a request of the REST protocol below the resource base and reads the complete answer.

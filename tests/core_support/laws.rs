@@ -2,8 +2,8 @@
 //!
 //! Owns: [`Laws`], [`check_contract`]. Lives on: the test's thread, fed by the driver.
 
-use super::{handle_of, text};
-use ewebrtc::core::{Event, Handle, HttpRequest, MediaOrder, Output, RequestId};
+use super::{handle_of, is_asked, text};
+use ewebrtc::core::{Event, Handle, HttpRequest, MediaOrder, Output, RequestId, SocketId, SocketOrder, Verb};
 use std::collections::{BTreeMap, BTreeSet};
 
 /// The laws that every stream of outputs obeys, whatever the input.
@@ -19,6 +19,11 @@ pub struct Laws {
     pub(super) in_flight: BTreeSet<RequestId>,
     /// Changes of calls in flight, by path.
     pub(super) changing: BTreeSet<(RequestId, String)>,
+    /// Polls and requests for a socket in flight.
+    pub(super) asking: BTreeSet<RequestId>,
+    /// The socket that is open or being opened.
+    socket: Option<SocketId>,
+    last_socket: Option<SocketId>,
     /// Items whose media side was told to send silence.
     silent: BTreeSet<Handle>,
     /// Items whose audio is heard.
@@ -146,6 +151,9 @@ impl Laws {
                 assert!(id.0 > self.last_request, "request numbers rise");
                 self.last_request = id.0;
                 self.in_flight.insert(*id);
+                if request.verb == Verb::Get || is_asked(request) {
+                    self.asking.insert(*id);
+                }
                 if is_change(request) {
                     let same = self.changing.iter().find(|(_, path)| *path == request.path);
                     assert_eq!(same, None, "two changes of one call are in flight");
@@ -155,6 +163,19 @@ impl Laws {
             Output::CancelRequest { id } => {
                 assert!(self.in_flight.remove(id), "a request is cancelled that is not in flight");
                 self.changing.retain(|(other, _)| other != id);
+                self.asking.remove(id);
+            }
+            Output::OpenSocket { id, .. } => {
+                assert_eq!(self.socket, None, "a second socket");
+                assert!(self.last_socket.is_none_or(|last| last < *id), "a number of a socket is used twice");
+                self.last_socket = Some(*id);
+                self.socket = Some(*id);
+            }
+            Output::Socket { id, order } => {
+                assert_eq!(self.socket, Some(*id), "{order:?} for a socket that is not there");
+                if *order == SocketOrder::Close {
+                    self.socket = None;
+                }
             }
             Output::Media { item, order } => match order {
                 MediaOrder::Offer { .. } | MediaOrder::Answer { .. } => {
@@ -188,8 +209,15 @@ impl Laws {
         }
     }
 
+    /// The socket has ended by itself.
+    pub(super) fn socket_closed(&mut self) {
+        self.socket = None;
+    }
+
     /// What must hold between two inputs.
     pub(super) fn at_rest(&self) {
+        let ways = self.asking.len() + usize::from(self.socket.is_some());
+        assert!(ways <= 1, "events are asked for in {ways} ways at a time");
         for item in &self.legs {
             let state = self.states.get(item).map(String::as_str);
             assert!(state != Some("held") || self.silent.contains(item), "item {item} is held and is heard");
@@ -205,6 +233,7 @@ impl Laws {
             assert!(self.accepted.contains_key(tag), "{tag} finished though it was not accepted");
         }
         assert!(self.live.is_empty(), "items without an end: {:?}", self.live);
+        assert_eq!(self.socket, None, "a socket is left");
         assert!(self.legs.is_empty(), "legs that are left: {:?}", self.legs);
     }
 

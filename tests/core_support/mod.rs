@@ -9,8 +9,9 @@ pub mod laws;
 use laws::Laws;
 
 use ewebrtc::core::{
-    Command, CoreConfig, Event, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaOrder, MediaReport,
-    NetworkFailure, NetworkFailureKind, Output, PhoneCore, Refusal, RequestId, Verb,
+    Command, CoreConfig, Event, EventChannel, Handle, HttpRequest, HttpResponse, Input, ItemRef, MediaOrder,
+    MediaReport, NetworkFailure, NetworkFailureKind, Output, PhoneCore, Refusal, RequestId, SocketId, SocketNews,
+    SocketOrder, Verb,
 };
 use ewebrtc_wire::{Direction, Sdp};
 use serde_json::{Value, json};
@@ -47,6 +48,7 @@ pub fn config() -> CoreConfig {
         domain: Some("example.com".into()),
         local_media: "silence".into(),
         remote_media: "discard".into(),
+        event_channel: EventChannel::LongPoll,
         version: "9.9.9",
         seed: 7,
         first_handle: 100,
@@ -56,6 +58,11 @@ pub fn config() -> CoreConfig {
 /// Settings of a phone with a source of video. The media side of these tests is the test itself.
 pub fn video_config() -> CoreConfig {
     CoreConfig { local_media: "silence;video=ivf:a".into(), ..config() }
+}
+
+/// The same settings with the event channel over a WebSocket.
+pub fn over_socket(config: CoreConfig) -> CoreConfig {
+    CoreConfig { event_channel: EventChannel::WebSocket, ..config }
 }
 
 fn handle_of(item: Option<ItemRef>) -> Option<Handle> {
@@ -82,6 +89,10 @@ pub struct Driver {
     pub start: Instant,
     pub events: Vec<Event>,
     pub requests: Vec<InFlight>,
+    /// The socket that is open or being opened, and its address.
+    pub socket: Option<(SocketId, String)>,
+    /// What was sent over sockets, and `?` where one was to be tried.
+    pub said: Vec<String>,
     /// Orders that ask for a local description and have not got it.
     /// With a description as the media side would make it.
     pub descriptions: Vec<(Handle, &'static str)>,
@@ -104,6 +115,8 @@ impl Driver {
             start: now,
             events: Vec::new(),
             requests: Vec::new(),
+            socket: None,
+            said: Vec::new(),
             descriptions: Vec::new(),
             applying: Vec::new(),
             playing: VecDeque::new(),
@@ -120,6 +133,12 @@ impl Driver {
             match output {
                 Output::Request { id, request } => self.requests.push(InFlight { id, request }),
                 Output::CancelRequest { id } => self.requests.retain(|r| r.id != id),
+                Output::OpenSocket { id, url } => self.socket = Some((id, url)),
+                Output::Socket { order, .. } => match order {
+                    SocketOrder::Send(text) => self.said.push(text),
+                    SocketOrder::Probe => self.said.push("?".into()),
+                    SocketOrder::Close => self.socket = None,
+                },
                 Output::Media { item, order } => {
                     match &order {
                         MediaOrder::Offer { .. }
@@ -190,6 +209,7 @@ impl Driver {
         if let Input::Response { id, .. } = &input {
             self.laws.in_flight.remove(id);
             self.laws.changing.retain(|(other, _)| other != id);
+            self.laws.asking.remove(id);
         }
         self.core.handle(self.now, input, &mut out);
         self.take(out);
@@ -270,8 +290,38 @@ impl Driver {
         self.answer(found.id, status, headers, body);
     }
 
-    /// Delivers events on the channel in one answer, without numbers.
+    /// News of the socket that is open or being opened.
+    pub fn news(&mut self, news: SocketNews) {
+        let (id, _) = self.socket.clone().unwrap_or_else(|| panic!("no socket: {:?}", self.paths()));
+        self.news_of(id, news);
+    }
+
+    /// News of any socket.
+    pub fn news_of(&mut self, id: SocketId, news: SocketNews) {
+        if matches!(news, SocketNews::Closed(_)) && self.socket.as_ref().is_some_and(|(open, _)| *open == id) {
+            self.socket = None;
+            self.laws.socket_closed();
+        }
+        self.input(Input::Socket { id, news });
+    }
+
+    /// The request for the address of a socket, if it is in flight.
+    pub fn find_asked(&self) -> Option<InFlight> {
+        self.requests.iter().find(|r| is_asked(&r.request)).cloned()
+    }
+
+    /// The gateway gives an address and the socket opens.
+    pub fn socket_opens(&mut self) {
+        let asked = self.find_asked().unwrap_or_else(|| panic!("no socket is asked for: {:?}", self.paths()));
+        self.answer(asked.id, 201, &[("location", "ws://gateway/socket?once")], "");
+        self.news(SocketNews::Opened);
+    }
+
+    /// Delivers events on the channel in one answer or message, without numbers.
     pub fn deliver(&mut self, events: &[Value]) {
+        if self.socket.is_some() {
+            return self.news(SocketNews::Message(list(events).into()));
+        }
         let poll = self.find_poll().unwrap_or_else(|| panic!("no poll in flight: {:?}", self.paths()));
         self.answer(poll.id, 200, &[("content-type", "application/json")], &list(events));
     }
@@ -478,10 +528,20 @@ impl Driver {
     }
 }
 
+/// A request for the address of a socket.
+pub fn is_asked(request: &HttpRequest) -> bool {
+    request.verb == Verb::Post && request.path.split('?').next().is_some_and(|path| path.ends_with("/websockets"))
+}
+
 fn event_of(output: &Output) -> Option<&Event> {
     match output {
         Output::Event(event) => Some(event),
-        Output::Request { .. } | Output::CancelRequest { .. } | Output::Media { .. } | Output::Closed => None,
+        Output::Request { .. }
+        | Output::CancelRequest { .. }
+        | Output::OpenSocket { .. }
+        | Output::Socket { .. }
+        | Output::Media { .. }
+        | Output::Closed => None,
     }
 }
 

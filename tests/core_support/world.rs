@@ -4,10 +4,12 @@
 //! Owns: [`Move`], [`World`]. Lives on: the test's thread.
 
 use crate::core_support::{
-    self, AUDIO_SDP, DOWNGRADE_SDP, Driver, HELD_SDP, HOLD_SDP, InFlight, SID, VIDEO_SDP, event, invitation,
-    video_config,
+    self, AUDIO_SDP, DOWNGRADE_SDP, Driver, HELD_SDP, HOLD_SDP, InFlight, SID, VIDEO_SDP, event, invitation, is_asked,
+    over_socket, video_config,
 };
-use ewebrtc::core::{Input, MediaFailure, MediaReport, Verb};
+use ewebrtc::core::{
+    Input, MediaFailure, MediaReport, NetworkFailure, NetworkFailureKind, SocketEnd, SocketId, SocketNews, Verb,
+};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -49,6 +51,18 @@ pub enum Move {
     PollEmpty,
     PollFails,
     PollGone,
+    /// A socket is offered, and opens.
+    SocketOpens,
+    /// None is offered, or the handshake is refused.
+    SocketRefused,
+    SocketFails,
+    /// An open one ends.
+    SocketDrops,
+    SocketGarbage,
+    /// The last message once more.
+    SocketAgain,
+    /// The last message once more, by the socket before.
+    SocketLate,
     Invite,
     Open,
     /// Early media.
@@ -98,7 +112,7 @@ pub enum Move {
     Second,
 }
 
-pub const ALL: [Move; 67] = [
+pub const ALL: [Move; 74] = [
     Move::Login,
     Move::Logout,
     Move::Dial,
@@ -129,6 +143,13 @@ pub const ALL: [Move; 67] = [
     Move::PollEmpty,
     Move::PollFails,
     Move::PollGone,
+    Move::SocketOpens,
+    Move::SocketRefused,
+    Move::SocketFails,
+    Move::SocketDrops,
+    Move::SocketGarbage,
+    Move::SocketAgain,
+    Move::SocketLate,
     Move::Invite,
     Move::Open,
     Move::Early,
@@ -174,11 +195,20 @@ pub struct World {
     ids: usize,
     /// The ids that the gateway has used, the newest last.
     known: Vec<String>,
+    /// Number of the last event that came over a socket, and its message.
+    seq: u64,
+    last: Option<String>,
+    /// The socket before the last one.
+    before: Option<SocketId>,
 }
 
 impl World {
     pub fn new(start: &[Move]) -> Self {
-        let mut world = Self { phone: Driver::new(video_config()), ids: 0, known: Vec::new() };
+        // A sequence that begins with a socket is that of a phone that wants one.
+        let wanted = start.contains(&Move::SocketOpens);
+        let settings = if wanted { over_socket(video_config()) } else { video_config() };
+        let phone = Driver::new(settings);
+        let mut world = Self { phone, ids: 0, known: Vec::new(), seq: 0, last: None, before: None };
         start.iter().for_each(|m| world.play(*m));
         world
     }
@@ -196,7 +226,7 @@ impl World {
     }
 
     fn oldest(&self) -> Option<InFlight> {
-        self.phone.requests.iter().find(|r| r.request.verb != Verb::Get).cloned()
+        self.phone.requests.iter().find(|r| r.request.verb != Verb::Get && !is_asked(&r.request)).cloned()
     }
 
     fn good(&mut self, request: &InFlight) {
@@ -228,10 +258,52 @@ impl World {
 
     /// Events about the call that is `age` older than the newest.
     fn events_about(&mut self, age: usize, states: &[(&str, &[(&str, &str)])]) {
-        let Some(poll) = self.phone.find_poll() else { return };
         let id = self.known.iter().rev().nth(age).cloned().unwrap_or_else(|| "none".into());
         let events: Vec<Value> = states.iter().map(|(state, members)| event(&id, state, members)).collect();
-        self.phone.answer(poll.id, 200, &[], &core_support::list(&events));
+        self.deliver(&events);
+    }
+
+    /// Delivers events: numbered over a socket, without numbers to a poll.
+    fn deliver(&mut self, events: &[Value]) {
+        if self.phone.socket.is_some() {
+            let elements: Vec<Value> = events
+                .iter()
+                .map(|e| {
+                    self.seq += 1;
+                    json!({"seq": self.seq, "eventObject": e})
+                })
+                .collect();
+            let text = json!({"events": {"eventList": elements}}).to_string();
+            self.last = Some(text.clone());
+            self.phone.news(SocketNews::Message(text.into()));
+        } else if let Some(poll) = self.phone.find_poll() {
+            self.phone.answer(poll.id, 200, &[], &core_support::list(events));
+        }
+    }
+
+    /// A socket is offered, and opens.
+    fn socket_opens(&mut self) {
+        if let Some(asked) = self.phone.find_asked() {
+            self.phone.answer(asked.id, 201, &[("location", "ws://gateway/socket?once")], "");
+        }
+        if self.phone.socket.is_some() {
+            self.phone.news(SocketNews::Opened);
+        }
+    }
+
+    fn socket_ends(&mut self, end: SocketEnd) {
+        if let Some((id, _)) = self.phone.socket {
+            self.before = Some(id);
+            self.phone.news(SocketNews::Closed(end));
+        }
+    }
+
+    /// What has come before comes again by this socket; the number says that it is known.
+    fn again(&mut self, id: SocketId) {
+        let Some(text) = self.last.clone() else { return };
+        let seen = (self.phone.events.len(), self.phone.orders.len());
+        self.phone.news_of(id, SocketNews::Message(text.into()));
+        assert_eq!((self.phone.events.len(), self.phone.orders.len()), seen, "an event was taken twice");
     }
 
     /// The peer of the newest call changes something, with a new id each time.
@@ -251,7 +323,12 @@ impl World {
     pub fn play(&mut self, m: Move) {
         let sdp: &[(&str, &str)] = &[("sdp", AUDIO_SDP)];
         match m {
-            Move::Login => self.command("login", json!({"token": "t"})),
+            Move::Login => {
+                // The numbers of another session begin anew.
+                if self.phone.call("login", None, json!({"token": "t"})).is_ok() {
+                    self.last = None;
+                }
+            }
             Move::Logout => self.command("logout", json!({})),
             // With audio: upgrades then are to video, downgrades are reached by what the peer accepts.
             Move::Dial => self.command("dial", json!({"destination": "bob", "mediaType": "audio"})),
@@ -302,10 +379,38 @@ impl World {
                     self.phone.answer(poll.id, 404, &[], "");
                 }
             }
+            Move::SocketOpens => self.socket_opens(),
+            Move::SocketRefused => match self.phone.find_asked() {
+                Some(asked) => self.phone.answer(asked.id, 501, &[], ""),
+                None => self.socket_ends(SocketEnd::Refused(400)),
+            },
+            Move::SocketFails => match self.phone.find_asked() {
+                Some(asked) => self.phone.fail(asked.id),
+                None => {
+                    let failure = NetworkFailure { kind: NetworkFailureKind::Reset, text: "broken".into() };
+                    self.socket_ends(SocketEnd::Failed(failure));
+                }
+            },
+            Move::SocketDrops => self.socket_ends(SocketEnd::Ended),
+            Move::SocketGarbage => {
+                if self.phone.socket.is_some() {
+                    self.phone.news(SocketNews::Message(b"{garbage".to_vec()));
+                }
+            }
+            Move::SocketAgain => {
+                if let Some((id, _)) = self.phone.socket {
+                    self.again(id);
+                }
+            }
+            Move::SocketLate => {
+                if let Some(id) = self.before {
+                    self.again(id);
+                }
+            }
             Move::Invite => {
-                if let Some(poll) = self.phone.find_poll() {
+                if self.phone.socket.is_some() || self.phone.find_poll().is_some() {
                     let id = self.fresh_id();
-                    self.phone.answer(poll.id, 200, &[], &core_support::list(&[invitation(&id)]));
+                    self.deliver(&[invitation(&id)]);
                 }
             }
             Move::Open => self.events(&[("session-open", sdp)]),
@@ -378,7 +483,8 @@ impl World {
     fn all_good(&mut self) {
         for request in self.phone.requests.clone() {
             // A request may have been cancelled by the answer of the one before.
-            if request.request.verb != Verb::Get && self.phone.requests.iter().any(|r| r.id == request.id) {
+            let channel = request.request.verb == Verb::Get || is_asked(&request.request);
+            if !channel && self.phone.requests.iter().any(|r| r.id == request.id) {
                 self.good(&request);
             }
         }

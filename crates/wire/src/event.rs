@@ -208,6 +208,16 @@ pub fn encode_numbered_events(events: &[(u64, EventObject)]) -> String {
     encode(events.iter().map(|(seq, e)| json!({"seq": seq, "eventObject": e.to_value()})).collect())
 }
 
+/// What a client says over a WebSocket that has every numbered event up to this number.
+pub fn encode_acknowledgement(after: u64) -> String {
+    json!({"after": after}).to_string()
+}
+
+/// Reads an acknowledgement; `None`: the text is none.
+pub fn decode_acknowledgement(text: &str) -> Option<u64> {
+    serde_json::from_str::<Value>(text).ok()?.get("after")?.as_u64()
+}
+
 /// Reads the body of a poll answer or a WebSocket frame. A body without `events` is empty; the list may be an array or
 /// an object with numeric keys; elements without a usable `eventObject` are skipped (section 3.1).
 pub fn decode_events(body: &[u8]) -> Result<Vec<NumberedEvent>, WireError> {
@@ -254,6 +264,16 @@ mod tests {
         assert_eq!(read, vec![NumberedEvent { seq: None, event: sample() }]);
         let numbered = encode_numbered_events(&[(7, sample())]);
         assert_eq!(decode_events(numbered.as_bytes()).expect("reads")[0].seq, Some(7));
+    }
+
+    #[test]
+    fn acknowledgements_read_back() {
+        for n in [0, 7, u64::MAX] {
+            assert_eq!(decode_acknowledgement(&encode_acknowledgement(n)), Some(n));
+        }
+        for bad in ["", "x", "7", "{}", "[7]", r#"{"after":-1}"#, r#"{"after":"7"}"#, r#"{"after":1.5}"#] {
+            assert_eq!(decode_acknowledgement(bad), None, "{bad}");
+        }
     }
 
     #[test]

@@ -23,7 +23,10 @@ pub use address::{Address, AddressError, DEFAULT_DOMAIN, called_party, parse_cal
 pub use errors::{
     ApiError, ErrorClass, RequestError, SdkError, api_error, api_error_for, api_errors, sdk_error, sdk_errors,
 };
-pub use event::{EventObject, EventState, NumberedEvent, decode_events, encode_events, encode_numbered_events, reason};
+pub use event::{
+    EventObject, EventState, NumberedEvent, decode_acknowledgement, decode_events, encode_acknowledgement,
+    encode_events, encode_numbered_events, reason,
+};
 pub use numbers::{CallerInfo, MAX_NUMBER_TEXT, TooLong, caller_info, clean_phone_number, format_number};
 pub use rest::{
     BASE_PATH, CallAction, CallBody, CallCreate, CallsModification, ConferenceAction, ConferenceBody, ConferenceCreate,

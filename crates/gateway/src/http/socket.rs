@@ -11,10 +11,9 @@ use axum::extract::FromRequestParts as _;
 use axum::extract::ws::{CloseFrame, Message, WebSocket, WebSocketUpgrade};
 use axum::http::{HeaderMap, header, request::Parts};
 use axum::response::{IntoResponse, Response};
-use serde::Deserialize;
 use tokio::time::{MissedTickBehavior, interval, timeout};
 
-use ewebrtc_wire::{BASE_PATH, path};
+use ewebrtc_wire::{BASE_PATH, decode_acknowledgement, path};
 
 use super::reply;
 use crate::core::{Refusal, SocketEnd};
@@ -66,12 +65,6 @@ pub(super) async fn open(state: &GatewayState, session: String, mut parts: Parts
     Ok(upgrade.on_upgrade(move |socket| serve(socket, line, ping)))
 }
 
-/// An acknowledgement of a client.
-#[derive(Deserialize)]
-struct Heard {
-    after: u64,
-}
-
 /// Serves a socket until either side ends it.
 async fn serve(mut socket: WebSocket, mut line: Line, ping: Duration) {
     let mut pings = interval(ping);
@@ -92,9 +85,9 @@ async fn serve(mut socket: WebSocket, mut line: Line, ping: Duration) {
             message = socket.recv() => match message {
                 Some(Ok(Message::Text(text))) => {
                     heard = true;
-                    match serde_json::from_str::<Heard>(&text) {
-                        Ok(Heard { after }) => line.acknowledged(after),
-                        Err(_) => log::debug!("a client said something over its socket that means nothing"),
+                    match decode_acknowledgement(&text) {
+                        Some(after) => line.acknowledged(after),
+                        None => log::debug!("a client said something over its socket that means nothing"),
                     }
                 }
                 Some(Ok(Message::Binary(_) | Message::Ping(_) | Message::Pong(_))) => heard = true,
