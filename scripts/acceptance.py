@@ -37,6 +37,9 @@ ASKED = "tests/core_upgrades.rs::an_upgrade_is_asked_for_and_accepted_or_not"
 ADDED = "tests/core_two_calls.rs::a_call_is_added_while_the_first_is_held"
 SWITCHED = "tests/core_two_calls.rs::calls_change_places_and_back"
 TRANSFER = "tests/core_two_calls.rs::an_attended_transfer"
+KEYS = "tests/phone/dtmf.rs::keys_are_heard_once_each_and_in_order_with_every_codec"
+TONES = "tests/core_tones.rs::every_tone_is_told_when_it_begins_and_when_it_has_been_sent"
+APPENDED = "tests/phone/dtmf.rs::a_second_order_is_appended_and_each_completes_with_its_last_tone"
 RECORDED = "tests/transcripts.rs::recordings_are_replayed"
 MUTE_CORE = f"{CORE_CALLS}::mute_and_unmute"
 EARLY = f"{CORE_CALLS}::early_media_is_ringback_and_audio_counts_after_the_connection"
@@ -88,6 +91,8 @@ EVENTS = {
     "address-updated": [ADDRESS, E911],
     "answering": [ANSWERED],
     "dialing": [ANSWERED],
+    "dtmf:tone-sending": [KEYS, TONES],
+    "dtmf:tone-sent": [KEYS, TONES],
     "error": [REFUSED, LOGIN],
     "notification": [TOLD, ENDED_CHANGE, BUSY_LINE],
     "warning": [WARNED],
@@ -126,6 +131,7 @@ LINES = {
     "S023": [CANCELED],
     "S024": [REJECTED],
     "S025": [TRANSFER],
+    "S030": [KEYS, APPENDED],
     "S031": [ADDRESS],
     "S032": [SWITCHED],
     "S033": [STATES],
@@ -151,6 +157,9 @@ LINES = {
     "S184": [STATES],
     "S191": [MUTED, MUTE_CORE],
     "S192": "not yet: conferences",
+    "S321": [KEYS, TONES],
+    "S329": [KEYS, TONES],
+    "S330": [TONES],
     "S340": [ADDRESS, STATES],
     "S358": [LOGIN, ANSWERS],
     "S359": [REFUSED, STATES],
@@ -181,7 +190,6 @@ LATER = [
     (r"transfer", "transfer"),
     (r"switch", "a second call and switching"),
     (r"modification|upgrading|upgrade", "video and media modifications"),
-    (r"DTMF|dtmf", "DTMF"),
 ]
 
 

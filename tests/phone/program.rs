@@ -149,6 +149,12 @@ async fn two_programs_call_each_other_and_record_what_is_heard() {
         alice.say(r#"{"id":"c2","method":"getCalls"}"#);
         assert_eq!(alice.outcome("c2")["result"][0]["state"], "connected");
         std::thread::sleep(Duration::from_millis(1500));
+        alice.say("dtmf 1");
+        assert_eq!(bob.event("dtmf:received")["tone"], "1");
+        alice.say(r##"{"id":"k","method":"sendDTMFTone","options":{"input":"2#","gap":100}}"##);
+        assert_eq!(alice.outcome("k")["result"], Value::Null);
+        assert_eq!(bob.event("dtmf:received")["tone"], "2");
+        assert_eq!(bob.event("dtmf:received")["tone"], "#");
         alice.say(r#"{"id":"c3","method":"hangup"}"#);
         alice.event("call:disconnected");
         bob.event("call:disconnected");
