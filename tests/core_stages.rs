@@ -160,8 +160,9 @@ fn every_method_in_every_stage_of_a_change() {
         ("mute", json!({})),
         ("hangup", json!({})),
         ("logout", json!({})),
+        ("sendDTMFTone", json!({"input": "1"})),
     ];
-    // hold resume move upgrade downgrade accept reject switch transfer addCall, then dial mute hangup logout.
+    // hold resume move upgrade downgrade accept reject switch transfer addCall, then dial mute hangup logout sendDTMFTone.
     let busy = ["2503", "2603", "4003", "4603", "4504", "4304", "4404", "4203", "4105", "3900"];
     let asked = ["2503", "2603", "4003", "4603", "4504", "ok", "ok", "4203", "4105", "3900"];
     let upgrading = ["2503", "2603", "4003", "4604", "4503", "4304", "4404", "4203", "4105", "3900"];
@@ -274,7 +275,9 @@ fn every_method_in_every_stage_of_a_change() {
         ),
     ];
     for (stage, reach, codes, state) in stages {
-        let common = ["2252", "ok", "ok", "ok"];
+        // Only the state counts; that of the call in front, which in the last stage is the added one.
+        let keys = if state == "connected" || state == "transferring" { "ok" } else { "4741" };
+        let common = ["2252", "ok", "ok", "ok", keys];
         for ((method, options), code) in methods.iter().zip(codes.iter().chain(&common)) {
             let mut phone = Driver::new(video_config());
             phone.login();

@@ -270,11 +270,8 @@ pub enum MediaReport {
         /// The key.
         key: char,
     },
-    /// It has been sent to its end, or was cut off by a change; or a pause, a comma, is over.
-    ToneEnded {
-        /// The key or the comma.
-        key: char,
-    },
+    /// It has been sent to its end, or was cut off by a change; or a pause, which does not begin, is over.
+    ToneEnded,
     /// No tone that was ordered and has not ended will be sent.
     TonesRefused {
         /// Detail for `AdditionalInformation`.

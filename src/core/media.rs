@@ -38,7 +38,7 @@ impl PhoneCore {
             MediaReport::Interrupted => self.on_interruption(t, handle, true),
             MediaReport::Recovered => self.on_interruption(t, handle, false),
             MediaReport::ToneBegan { key } => self.on_tone_began(t, handle, key),
-            MediaReport::ToneEnded { key } => self.on_tone_ended(t, handle, key),
+            MediaReport::ToneEnded => self.on_tone_ended(t, handle),
             MediaReport::TonesRefused { text } => self.on_tones_refused(t, handle, &text),
             MediaReport::KeyHeard { key } => self.on_key(t, handle, key),
         }

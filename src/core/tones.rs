@@ -33,8 +33,8 @@ pub(super) struct Row {
     pub(super) tag: Option<String>,
     /// How many of them there are.
     left: usize,
-    /// When the one that sounds began.
-    began: Option<Instant>,
+    /// The one that sounds, and when it began.
+    began: Option<(char, Instant)>,
 }
 
 impl Row {
@@ -88,19 +88,19 @@ impl PhoneCore {
     pub(super) fn on_tone_began(&mut self, t: &mut Turn<'_>, handle: Handle, key: char) {
         let own = self.own.clone();
         let Some(call) = self.slots.get_mut(handle) else { return };
-        let Some(row) = call.tones.front_mut() else { return };
-        row.began = Some(t.now);
+        let Some(row) = call.tones.front_mut().filter(|row| row.began.is_none()) else { return };
+        row.began = Some((key, t.now));
         let tag = row.tag.clone();
         t.event(events::tone("dtmf:tone-sending", call, own.as_deref(), key, tag));
     }
 
-    pub(super) fn on_tone_ended(&mut self, t: &mut Turn<'_>, handle: Handle, key: char) {
+    pub(super) fn on_tone_ended(&mut self, t: &mut Turn<'_>, handle: Handle) {
         let own = self.own.clone();
         let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(row) = call.tones.front_mut() else { return };
         row.left = row.left.saturating_sub(1);
         let (done, tag) = (row.left == 0, row.tag.clone());
-        if let Some(began) = row.began.take() {
+        if let Some((key, began)) = row.began.take() {
             let mut event = events::tone("dtmf:tone-sent", call, own.as_deref(), key, tag.clone());
             event.age = t.now.saturating_duration_since(began);
             t.event(event);

@@ -204,7 +204,7 @@ impl Worker {
             LegEvent::Interrupted => report(item, MediaReport::Interrupted),
             LegEvent::Recovered => report(item, MediaReport::Recovered),
             LegEvent::ToneBegan(key) => report(item, MediaReport::ToneBegan { key }),
-            LegEvent::ToneEnded(key) => report(item, MediaReport::ToneEnded { key }),
+            LegEvent::ToneEnded(_) => report(item, MediaReport::ToneEnded),
             LegEvent::TonesRefused => {
                 let text = "the other side takes no telephone events".to_owned();
                 report(item, MediaReport::TonesRefused { text });

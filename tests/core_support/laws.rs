@@ -24,6 +24,8 @@ pub struct Laws {
     /// The socket that is open or being opened.
     socket: Option<SocketId>,
     last_socket: Option<SocketId>,
+    /// The tone that sounds in an item.
+    sounding: BTreeMap<Handle, String>,
     /// Items whose media side was told to send silence.
     silent: BTreeSet<Handle>,
     /// Items whose audio is heard.
@@ -116,6 +118,13 @@ impl Laws {
             assert_eq!(self.states.get(&handle), Some(&old), "item {handle}: {old} -> {new}");
             assert_ne!(old, new);
             self.states.insert(handle, new);
+        }
+        match event.name {
+            "dtmf:tone-sending" => drop(self.sounding.insert(handle, text(event, "tone"))),
+            "dtmf:tone-sent" => {
+                assert_eq!(self.sounding.remove(&handle), Some(text(event, "tone")), "it did not begin")
+            }
+            _ => {}
         }
         let expected: &[&str] = match event.name {
             "call:connecting" | "call:ringback-provided" => &["connecting"],

@@ -365,7 +365,7 @@ impl Driver {
         }
         self.advance(Duration::from_millis(140));
         // The call may have ended meanwhile.
-        self.media(item, MediaReport::ToneEnded { key });
+        self.media(item, MediaReport::ToneEnded);
         true
     }
 
