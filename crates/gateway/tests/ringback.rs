@@ -123,11 +123,11 @@ fn open_files() -> usize {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn every_end_closes_both_connections() {
     let s = Server::start_with(|c| (c.ringback, c.ring_seconds) = (true, 2)).await;
-    let (alice, bob) = (s.login("alice").await, s.login("bob").await);
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     let mut before = None;
     for round in 0..2 {
-        for ending in ["cancel", "reject", "no answer", "answer"] {
+        for ending in ["cancel", "reject", "no answer", "answer", "caller leaves", "callee leaves"] {
+            let (alice, bob) = (s.login("alice").await, s.login("bob").await);
             let (call, caller, _, leg, offer) = ringing(&alice, &bob).await;
             match ending {
                 "cancel" => assert_eq!(alice.end(&call, "cancel").await.status, 204),
@@ -141,10 +141,18 @@ async fn every_end_closes_both_connections() {
                     bob.end(&leg, "terminate").await;
                     callee.close().await;
                 }
+                "caller leaves" => assert_eq!(alice.send("DELETE", "", &[], None).await.status, 204),
+                "callee leaves" => assert_eq!(bob.send("DELETE", "", &[], None).await.status, 204),
                 _ => {}
             }
-            alice.ended(&call).await;
-            bob.ended(&leg).await;
+            if ending != "caller leaves" {
+                alice.ended(&call).await;
+                alice.send("DELETE", "", &[], None).await;
+            }
+            if ending != "callee leaves" {
+                bob.ended(&leg).await;
+                bob.send("DELETE", "", &[], None).await;
+            }
             caller.close().await;
             until("the anchor is gone", || s.gateway.state().anchor_count() == 0).await;
         }

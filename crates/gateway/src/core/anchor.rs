@@ -10,7 +10,7 @@
 
 use std::time::Instant;
 
-use ewebrtc_wire::{Direction, MediaType, Sdp};
+use ewebrtc_wire::{Direction, MediaType, Sdp, reason};
 
 use super::call::{Effect, Happening, News, Party, Stage};
 use super::describe::{direction_of, usable};
@@ -136,7 +136,8 @@ impl Core {
         }
         let happening = match self.reach(&callee) {
             Reached::Nobody(reason) => Happening::Unreachable { reason },
-            Reached::Echo => return,
+            // The echo is never called through an anchor.
+            Reached::Echo => Happening::Unreachable { reason: reason::NOT_AVAILABLE },
             Reached::Sessions { free, busy } => {
                 let callees = free.into_iter().map(|session| Party { session, leg: self.new_id() }).collect();
                 Happening::Anchored { callees, busy, made }

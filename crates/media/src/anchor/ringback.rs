@@ -33,8 +33,9 @@ pub(super) async fn ring(caller: WeakTransport, lane: Arc<Lane>, open: Arc<Atomi
         let Some(caller) = caller.upgrade().filter(|_| !open.load(Ordering::Acquire)) else { return };
         let Some(audio) = caller.negotiated().map(|agreed| agreed.audio) else { continue };
         if encoder.as_ref().is_none_or(|encoder| encoder.codec() != audio.codec) {
-            // Without one there is nothing but silence, which the caller takes for ringing without a tone.
-            let Ok(made) = codec::encoder(audio.codec, &CodecSettings::default()) else { return };
+            // A tone needs no effort of Opus. Without an encoder there is nothing but silence, which the caller takes for ringing without a tone.
+            let settings = CodecSettings { complexity: 0, ..CodecSettings::default() };
+            let Ok(made) = codec::encoder(audio.codec, &settings) else { return };
             encoder = Some(made);
         }
         let Some(encoder) = encoder.as_mut() else { continue };

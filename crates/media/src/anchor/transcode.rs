@@ -61,9 +61,9 @@ impl Transcoder {
             }
             if source != packet.ssrc || begins != ends {
                 // The receiver shall see the gap, in time and, where packets are missing, in the numbers.
-                self.waiting.clear();
                 let gap = if source == packet.ssrc { begins.wrapping_sub(ends) } else { 0 };
-                self.timestamp = self.timestamp.wrapping_add(gap);
+                self.timestamp = self.timestamp.wrapping_add(self.waiting.len() as u32).wrapping_add(gap);
+                self.waiting.clear();
                 self.sequence = self.sequence.wrapping_add(if source == packet.ssrc { ahead - 1 } else { 0 });
             }
         }
@@ -91,5 +91,43 @@ impl Transcoder {
             self.timestamp = self.timestamp.wrapping_add(FRAME_SAMPLES as u32);
         }
         self.waiting.drain(..taken);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet(sequence: u16, timestamp: u32, samples: usize) -> RtpPacket {
+        let payload = Bytes::from(vec![0xff; samples]);
+        RtpPacket { payload_type: 0, marker: false, sequence, timestamp, ssrc: 1, payload }
+    }
+
+    #[test]
+    fn frames_of_any_length_become_frames_of_20_ms_and_gaps_stay_where_they_are() {
+        let mut transcoder = Transcoder::new(AudioCodec::Opus).expect("a codec");
+        let mut made = Vec::new();
+        let mut take = |sequence, timestamp, samples| {
+            let packet = packet(sequence, timestamp, samples);
+            transcoder.take(AudioCodec::Pcmu, &packet, |piece| made.push((piece.sequence, piece.timestamp)));
+        };
+        // 30 ms, 10 ms, then a packet is missing in the middle of a frame, one comes twice, one late.
+        take(10, 8_000, 240);
+        take(11, 8_240, 80);
+        take(12, 8_320, 80);
+        take(14, 8_480, 160);
+        take(14, 8_480, 160);
+        take(13, 8_400, 80);
+        take(15, 8_640, 160);
+        assert_eq!(made, [(0, 0), (1, 960), (3, 2_880), (4, 3_840)]);
+    }
+
+    #[test]
+    fn a_packet_that_cannot_be_read_is_a_gap() {
+        let mut transcoder = Transcoder::new(AudioCodec::Pcmu).expect("a codec");
+        let mut made = 0;
+        transcoder.take(AudioCodec::Opus, &packet(1, 0, 0), |_| made += 1);
+        transcoder.take(AudioCodec::Opus, &packet(2, 960, 1_500), |_| made += 1);
+        assert!(made <= 6, "{made}");
     }
 }

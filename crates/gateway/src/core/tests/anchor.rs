@@ -74,7 +74,8 @@ fn nobody_rings_before_the_tone_can_be_heard() {
 
 #[test]
 fn every_end_before_the_answer_frees_the_anchor() {
-    let ends: [fn(&mut World, &[Auth; 2], &[String; 2]); 6] = [
+    type End = fn(&mut World, &[Auth; 2], &[String; 2]);
+    let ends: [End; 6] = [
         |w, [a, b], [out, _]| {
             w.end(a, out, DeleteReason::Cancel);
             assert_eq!(w.told(a), [(EventState::SessionTerminated, Some(reason::CALL_CANCELED.into()))]);
@@ -92,7 +93,7 @@ fn every_end_before_the_answer_frees_the_anchor() {
             w.all(b);
         },
         |w, [a, b], _| {
-            // The callee rang elsewhere: its session is busy with a call of its own.
+            // The callee dials itself meanwhile: it is busy.
             let out = w.dial(b, "nobody");
             assert_eq!(w.told(a), [(EventState::SessionTerminated, Some(reason::USER_BUSY.into()))]);
             w.all(b);
