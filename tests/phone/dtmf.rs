@@ -3,7 +3,7 @@
 //! Owns: telephone events from end to end. Must not import: anything but the party.
 
 use crate::party::{PATIENCE, Party, gateway};
-use ewebrtc::{AnswerOptions, AudioCodec, Call, DialOptions, Error, Event, Gateway, PhoneConfig};
+use ewebrtc::{AnswerOptions, AudioCodec, Call, DialOptions, Error, Event, Gateway, GatewayConfig, PhoneConfig};
 use serde_json::json;
 use std::time::Duration;
 
@@ -240,5 +240,32 @@ async fn wrong_orders_have_their_codes() {
     let error = call.send_dtmf_tone("1", None).await.expect_err("it is not connected");
     assert!(matches!(error.code(), Some("4731")) || error == Error::NotFound, "{error:?}");
     alice.leave().await;
+    gateway.stop().await;
+}
+
+/// With a ringback tone the gateway stands between the parties, and may have to tell one codec's clock in the other's.
+#[tokio::test]
+async fn keys_pass_the_media_of_the_gateway() {
+    let config = GatewayConfig { ringback: true, ..GatewayConfig::development() };
+    let gateway = Gateway::start(config).await.expect("a gateway");
+    let (opus, pcmu, pcma) = (AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma);
+    for (one, other) in [(vec![opus], vec![opus]), (vec![opus, pcmu], vec![pcmu]), (vec![pcma, opus], vec![opus])] {
+        let mut alice = Party::login_with(&gateway, "alice", |config| config.audio_codecs.clone_from(&one)).await;
+        let mut bob = Party::login_with(&gateway, "bob", |config| config.audio_codecs.clone_from(&other)).await;
+        let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+        let answered = bob.until("call:incoming").await.call().expect("a handle");
+        bob.phone.answer(AnswerOptions::default()).await.expect("answer");
+        alice.until("media:established").await;
+        bob.until("media:established").await;
+        let answered = bob.phone.call(answered);
+        let (to, back) = tokio::join!(call.send_dtmf_tone("1123#", None), answered.send_dtmf_tone("*0A", None));
+        to.expect("sent");
+        back.expect("sent");
+        assert_eq!(heard(&mut bob, "1123#").await, "1123#", "{one:?} to {other:?}");
+        assert_eq!(heard(&mut alice, "*0A").await, "*0A", "{other:?} to {one:?}");
+        alice.leave().await;
+        bob.until("call:disconnected").await;
+        bob.leave().await;
+    }
     gateway.stop().await;
 }
