@@ -108,6 +108,16 @@
 #define EWEBRTC_ABI_VERSION 65536
 
 /*
+ One request after the other waits at the gateway for events: what every gateway offers.
+ */
+#define EWEBRTC_EVENTS_LONG_POLL 0
+
+/*
+ One WebSocket, over which events come as they happen. The phone polls where the gateway offers none or none can be opened.
+ */
+#define EWEBRTC_EVENTS_WEBSOCKET 1
+
+/*
  What a function answers: EWEBRTC_OK or one of the negative EWEBRTC_ERR_ numbers. Numbers are never renumbered; a program
  treats a number that it does not know as a failure.
  */
@@ -188,9 +198,9 @@ typedef struct {
      */
     uint32_t opus_complexity;
     /*
-     Must be 0.
+     How the phone hears of events: EWEBRTC_EVENTS_LONG_POLL (0, the default) or EWEBRTC_EVENTS_WEBSOCKET.
      */
-    uint32_t reserved;
+    uint32_t event_channel;
 } ewebrtc_phone_config;
 
 /*

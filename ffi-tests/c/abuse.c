@@ -47,9 +47,9 @@ static void nulls(void)
     config.opus_complexity = 1000;
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
     config.opus_complexity = 0;
-    config.reserved = 1;
+    config.event_channel = 2;
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_UNSUPPORTED);
-    config.reserved = 0;
+    config.event_channel = 0;
     config.struct_size = 0xffffffffu;
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
     config.struct_size = sizeof config - 8;

@@ -26,15 +26,19 @@ use tokio_tungstenite::{WebSocketStream, client_async_with_config};
 /// Longest time from the connection to the end of the handshake.
 const HANDSHAKE_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Longest silence before the phone pings by itself: longer than the gateway's own pings are apart, which are usually all
-/// there is to hear.
-const QUIET: Duration = Duration::from_secs(25);
+/// How long a socket may be silent.
+struct Patience {
+    /// Before the phone pings by itself.
+    quiet: Duration,
+    /// After a ping of ours.
+    answer: Duration,
+    /// The same when the network has changed and the socket is tried.
+    probe: Duration,
+}
 
-/// How long to wait for anything after a ping of ours.
-const ANSWER: Duration = Duration::from_secs(5);
-
-/// The same when the network has changed and the socket is tried.
-const PROBE_ANSWER: Duration = Duration::from_secs(3);
+/// Longer than the gateway's own pings are apart, which are usually all there is to hear.
+const PATIENCE: Patience =
+    Patience { quiet: Duration::from_secs(25), answer: Duration::from_secs(5), probe: Duration::from_secs(3) };
 
 /// Longest time for a few bytes of ours to be taken.
 const WRITE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -74,7 +78,7 @@ where
         Err(_) => return failed(NetworkFailureKind::Timeout, "the handshake of the WebSocket took too long"),
     };
     tell(SocketNews::Opened).await;
-    serve(&mut stream, orders, tell).await;
+    serve(&mut stream, orders, tell, &PATIENCE).await;
     SocketEnd::Ended
 }
 
@@ -130,19 +134,23 @@ async fn open(client: &Client, url: &str) -> Result<Stream, SocketEnd> {
 }
 
 /// Reads messages and carries out orders until either side ends it, or it is silent for too long.
-async fn serve<F>(stream: &mut Stream, mut orders: UnboundedReceiver<SocketOrder>, tell: &impl Fn(SocketNews) -> F)
-where
+async fn serve<F>(
+    stream: &mut Stream,
+    mut orders: UnboundedReceiver<SocketOrder>,
+    tell: &impl Fn(SocketNews) -> F,
+    bounds: &Patience,
+) where
     F: Future<Output = ()> + Send,
 {
     // When silence has lasted too long; after a ping of ours that is the end.
-    let mut patience = Instant::now() + QUIET;
+    let mut patience = Instant::now() + bounds.quiet;
     let mut pinged = false;
     loop {
         tokio::select! {
             order = orders.recv() => {
                 let (message, answer) = match order {
                     Some(SocketOrder::Send(text)) => (Message::text(text), None),
-                    Some(SocketOrder::Probe) => (Message::Ping(Default::default()), Some(PROBE_ANSWER)),
+                    Some(SocketOrder::Probe) => (Message::Ping(Default::default()), Some(bounds.probe)),
                     Some(SocketOrder::Close) | None => {
                         let _ = timeout(CLOSE_TIMEOUT, stream.close(None)).await;
                         return;
@@ -164,7 +172,7 @@ where
                     Some(Ok(Message::Close(_))) | None => return,
                     Some(Err(error)) => return log::debug!("the WebSocket broke: {error}"),
                 }
-                patience = Instant::now() + QUIET;
+                patience = Instant::now() + bounds.quiet;
                 pinged = false;
             }
             () = sleep_until(patience) => {
@@ -174,7 +182,7 @@ where
                 if !send(stream, Message::Ping(Default::default())).await {
                     return;
                 }
-                patience = Instant::now() + ANSWER;
+                patience = Instant::now() + bounds.answer;
                 pinged = true;
             }
         }
@@ -183,4 +191,100 @@ where
 
 async fn send(stream: &mut Stream, message: Message) -> bool {
     matches!(timeout(WRITE_TIMEOUT, stream.send(message)).await, Ok(Ok(())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::{AsyncReadExt as _, duplex};
+    use tokio::sync::mpsc::unbounded_channel;
+    use tokio_tungstenite::tungstenite::protocol::Role;
+
+    const SHORT: Patience = Patience {
+        quiet: Duration::from_millis(200),
+        answer: Duration::from_millis(200),
+        probe: Duration::from_millis(50),
+    };
+
+    /// Both ends of a socket that is open.
+    async fn pair() -> (Stream, Stream) {
+        let (ours, theirs) = duplex(65_536);
+        let ours: Box<dyn Carrier> = Box::new(ours);
+        let theirs: Box<dyn Carrier> = Box::new(theirs);
+        (
+            WebSocketStream::from_raw_socket(ours, Role::Client, None).await,
+            WebSocketStream::from_raw_socket(theirs, Role::Server, None).await,
+        )
+    }
+
+    async fn quiet(_: SocketNews) {}
+
+    #[tokio::test]
+    async fn a_silent_socket_is_pinged_and_then_given_up() {
+        let (mut ours, mut theirs) = pair().await;
+        let (_orders, inbox) = unbounded_channel();
+        let start = Instant::now();
+        serve(&mut ours, inbox, &quiet, &SHORT).await;
+        assert!(start.elapsed() >= SHORT.quiet + SHORT.answer);
+        drop(ours);
+        assert!(matches!(theirs.next().await, Some(Ok(Message::Ping(_)))));
+        assert!(matches!(theirs.next().await, None | Some(Err(_))), "one ping and nothing else");
+    }
+
+    #[tokio::test]
+    async fn a_socket_whose_other_side_answers_or_pings_stays() {
+        for pings in [false, true] {
+            let (mut ours, mut theirs) = pair().await;
+            let (orders, inbox) = unbounded_channel();
+            let peer = async {
+                for _ in 0..10 {
+                    // Reading answers pings.
+                    let read = timeout(SHORT.quiet / 2, theirs.next()).await;
+                    assert!(!matches!(read, Ok(None | Some(Err(_)))), "{read:?}");
+                    if pings {
+                        theirs.send(Message::Ping(Default::default())).await.expect("it is open");
+                    }
+                }
+                drop(orders);
+                while let Some(Ok(message)) = theirs.next().await {
+                    if let Message::Close(_) = message {
+                        return true;
+                    }
+                }
+                false
+            };
+            let (said_goodbye, ()) = tokio::join!(peer, serve(&mut ours, inbox, &quiet, &SHORT));
+            assert!(said_goodbye);
+        }
+    }
+
+    #[tokio::test]
+    async fn a_socket_that_is_tried_is_given_up_sooner() {
+        let (mut ours, _theirs) = pair().await;
+        let (orders, inbox) = unbounded_channel();
+        orders.send(SocketOrder::Probe).expect("taken");
+        let start = Instant::now();
+        let long = Patience { quiet: Duration::from_secs(60), answer: Duration::from_secs(60), ..SHORT };
+        timeout(Duration::from_secs(10), serve(&mut ours, inbox, &quiet, &long)).await.expect("it ends");
+        assert!(start.elapsed() >= SHORT.probe);
+    }
+
+    #[tokio::test]
+    async fn a_socket_is_never_weaker_than_the_way_to_the_gateway() {
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let port = listener.local_addr().expect("an address").port();
+        let first_byte = async {
+            let (mut stream, _) = listener.accept().await.expect("a connection");
+            stream.read_u8().await.expect("a byte")
+        };
+        let client = Client::new("https://gateway.test", &[]).expect("a client");
+        let url = format!("ws://127.0.0.1:{port}/socket?once");
+        let (byte, opened) = tokio::join!(first_byte, open(&client, &url));
+        assert_eq!(byte, 0x16, "a TLS handshake");
+        assert!(matches!(opened.err(), Some(SocketEnd::Failed(f)) if f.kind == NetworkFailureKind::Tls));
+        let client = Client::new("http://gateway.test", &[]).expect("a client");
+        for bad in ["", "x", "http://127.0.0.1/", "ws://", "wss://a b/"] {
+            assert!(matches!(open(&client, bad).await.err(), Some(SocketEnd::Failed(_))), "{bad}");
+        }
+    }
 }

@@ -13,4 +13,5 @@ mod party;
 mod program;
 mod ringback;
 mod sessions;
+mod sockets;
 mod stub;

@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 /// What the wire does with a connection.
@@ -36,6 +37,8 @@ pub enum Mode {
 
 struct State {
     mode: Mode,
+    /// Raised when running connections are to fall silent.
+    frozen: watch::Sender<()>,
     target: String,
     connections: Vec<JoinHandle<()>>,
 }
@@ -53,7 +56,12 @@ impl Wire {
         let target = url.trim_start_matches("http://").to_owned();
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let address = listener.local_addr().expect("an address");
-        let state = Arc::new(Mutex::new(State { mode: Mode::Pass, target, connections: Vec::new() }));
+        let state = Arc::new(Mutex::new(State {
+            mode: Mode::Pass,
+            frozen: watch::Sender::new(()),
+            target,
+            connections: Vec::new(),
+        }));
         let wire = Self { address, state, accepting: Mutex::new(None) };
         wire.accept(listener);
         wire
@@ -86,6 +94,12 @@ impl Wire {
         }
     }
 
+    /// Running connections stay open and carry nothing any more, like those of a network that was left; new ones work.
+    pub fn freeze(&self) {
+        let next = watch::Sender::new(());
+        std::mem::replace(&mut self.state.lock().expect("whole").frozen, next).send_replace(());
+    }
+
     /// From now on leads to another gateway.
     pub async fn lead_to(&self, url: &str) {
         self.state.lock().expect("whole").target = url.trim_start_matches("http://").to_owned();
@@ -99,7 +113,15 @@ impl Wire {
                 let mut guard = state.lock().expect("whole");
                 let (mode, target) = (guard.mode, guard.target.clone());
                 guard.connections.retain(|c| !c.is_finished());
-                guard.connections.push(tokio::spawn(serve(stream, mode, target)));
+                let mut frozen = guard.frozen.subscribe();
+                guard.connections.push(tokio::spawn(async move {
+                    let mut served = std::pin::pin!(serve(stream, mode, target));
+                    tokio::select! {
+                        () = served.as_mut() => {}
+                        // Dropping it would close the connection.
+                        Ok(()) = frozen.changed() => std::future::pending().await,
+                    }
+                }));
             }
         });
         *self.accepting.lock().expect("whole") = Some(task);
@@ -113,6 +135,28 @@ impl Drop for Wire {
         }
         self.state.lock().expect("whole").connections.drain(..).for_each(|c| c.abort());
     }
+}
+
+/// What accepts TLS in the name of 127.0.0.1, and the certificate in PEM of its authority, which is made for this run.
+pub fn tls() -> (tokio_rustls::TlsAcceptor, String) {
+    use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
+    let authority_key = KeyPair::generate().expect("a key");
+    let mut params = CertificateParams::new(Vec::new()).expect("parameters");
+    params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+    let authority = params.self_signed(&authority_key).expect("an authority");
+    let issuer = Issuer::new(params, authority_key);
+    let key = KeyPair::generate().expect("a key");
+    let leaf = CertificateParams::new(vec!["localhost".into(), "127.0.0.1".into()]).expect("parameters");
+    let leaf = leaf.signed_by(&key, &issuer).expect("a certificate");
+    let key = rustls::pki_types::PrivateKeyDer::try_from(key.serialize_der()).expect("a key");
+    let provider = Arc::new(rustls::crypto::ring::default_provider());
+    let config = rustls::ServerConfig::builder_with_provider(provider)
+        .with_safe_default_protocol_versions()
+        .expect("versions")
+        .with_no_client_auth()
+        .with_single_cert(vec![leaf.der().clone()], key)
+        .expect("a configuration");
+    (tokio_rustls::TlsAcceptor::from(Arc::new(config)), authority.pem())
 }
 
 async fn serve(mut stream: TcpStream, mode: Mode, target: String) {

@@ -62,7 +62,7 @@ async def refused_or_not(argument: str, step: Callable[[], Any]) -> None:
 
 SETTINGS = (
     "domain local_media remote_media pcm_rate ice_servers relay_only ipv4 ipv6 loopback ports gather_ms connect_ms "
-    "audio_codecs opus_complexity root_certificates"
+    "event_channel audio_codecs opus_complexity root_certificates"
 ).split()
 
 
@@ -88,6 +88,8 @@ async def test_settings_of_a_phone(name: str) -> None:
         ({"ports": (1, 65_536)}, ewebrtc.ConfigError),
         ({"ice_servers": "turn:example.org"}, TypeError),
         ({"ice_servers": ["turn:example.org"]}, TypeError),
+        ({"event_channel": 1}, TypeError),
+        ({"event_channel": "post"}, ewebrtc.ConfigError),
         ({"audio_codecs": b"x"}, TypeError),
         ({"audio_codecs": "opus"}, TypeError),
         ({"audio_codecs": [1]}, TypeError),

@@ -24,6 +24,8 @@ usage: ewebrtc-phone --gateway URL --user NAME [options]
   --record FILE    write what a person would hear to this WAV file, from the
                    connection to the end of a call; later calls are appended.
                    What the file held before is lost
+  --websocket      hear of events over a WebSocket rather than by polling,
+                   where the gateway offers one
   --json           write JSON lines to standard output
   --help           this text
 
@@ -58,6 +60,8 @@ pub struct Args {
     pub local_media: String,
     /// WAV file to write.
     pub record: Option<PathBuf>,
+    /// Events over a WebSocket.
+    pub websocket: bool,
     /// JSON lines instead of text.
     pub json: bool,
 }
@@ -83,7 +87,7 @@ impl Args {
     fn read(mut parser: lexopt::Parser) -> Result<Parsed, String> {
         use lexopt::prelude::*;
         let (mut gateway, mut user, mut token, mut e911) = (None, None, None, None);
-        let (mut associate, mut auto_answer, mut json) = (false, false, false);
+        let (mut associate, mut auto_answer, mut websocket, mut json) = (false, false, false, false);
         let (mut play, mut record) = (None, None);
         fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
             parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())
@@ -98,6 +102,7 @@ impl Args {
                 Long("record") => record = Some(PathBuf::from(text(&mut parser)?)),
                 Long("associate") => associate = true,
                 Long("auto-answer") => auto_answer = true,
+                Long("websocket") => websocket = true,
                 Long("json") => json = true,
                 Long("help") | Short('h') => return Ok(Parsed::Help),
                 other => return Err(other.unexpected().to_string()),
@@ -115,6 +120,7 @@ impl Args {
             auto_answer,
             local_media: source(play.as_deref().unwrap_or("silence"))?,
             record,
+            websocket,
             json,
         })))
     }

@@ -10,7 +10,7 @@ mod utilities;
 
 use args::Args;
 use commands::Outcome;
-use ewebrtc::{Event, LogLevel, LogManager, LoginOptions, Phone, PhoneConfig, Secret};
+use ewebrtc::{Event, EventChannel, LogLevel, LogManager, LoginOptions, Phone, PhoneConfig, Secret};
 use output::Output;
 use std::io::{BufRead as _, Read as _, Write as _};
 use std::process::ExitCode;
@@ -78,6 +78,9 @@ async fn run(args: Args) -> u8 {
     let out = Output::new(args.json);
     let mut config = PhoneConfig::new(&args.gateway);
     config.local_media = args.local_media.clone();
+    if args.websocket {
+        config.event_channel = EventChannel::WebSocket;
+    }
     if let Some(path) = &args.record {
         if let Err(error) = args::empty_wav(path) {
             eprintln!("ewebrtc-phone: --record {}: {error}", path.display());

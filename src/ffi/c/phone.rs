@@ -10,7 +10,7 @@ use super::guard::{
 use super::pcm::Audio;
 use super::registry::Registry;
 use super::sink::{DropFn, EventFn, Feed, Sink, Waited};
-use crate::api::{AudioCodec, Error, Phone, PhoneConfig, ice_from_json};
+use crate::api::{AudioCodec, Error, EventChannel, Phone, PhoneConfig, ice_from_json};
 use crate::ffi::waiting::in_callback;
 use libc::{c_char, c_void};
 use serde_json::{Value, json};
@@ -33,6 +33,11 @@ pub type ewebrtc_event_fn = Option<unsafe extern "C" fn(user: *mut c_void, name:
 /// Called exactly once, after the last callback: the user pointer is not used any more. It runs on the thread that frees the
 /// phone or on the phone's own, and counts as a callback.
 pub type ewebrtc_drop_fn = Option<unsafe extern "C" fn(user: *mut c_void)>;
+
+/// One request after the other waits at the gateway for events: what every gateway offers.
+pub const EWEBRTC_EVENTS_LONG_POLL: u32 = 0;
+/// One WebSocket, over which events come as they happen. The phone polls where the gateway offers none or none can be opened.
+pub const EWEBRTC_EVENTS_WEBSOCKET: u32 = 1;
 
 /// How a phone is made. Fill it with zeros, then set struct_size and gateway; zero (null) means the default in every other
 /// member. All texts are copied.
@@ -67,15 +72,15 @@ pub struct ewebrtc_phone_config {
     pub ice_json: *const c_char,
     /// Effort of the Opus encoder, 1 to 10. Default 9.
     pub opus_complexity: u32,
-    /// Must be 0.
-    pub reserved: u32,
+    /// How the phone hears of events: EWEBRTC_EVENTS_LONG_POLL (0, the default) or EWEBRTC_EVENTS_WEBSOCKET.
+    pub event_channel: u32,
 }
 
 /// No version will have a larger struct; a greater size is memory that nobody has filled in.
 const MOST_SIZE: usize = 4096;
 
 /// Size of the struct in the first version of the interface, up to its last member: what a program has at least.
-const FIRST_SIZE: usize = offset_of!(ewebrtc_phone_config, reserved) + size_of::<u32>();
+const FIRST_SIZE: usize = offset_of!(ewebrtc_phone_config, event_channel) + size_of::<u32>();
 
 /// A phone and what belongs to it on this side.
 pub(super) struct Held {
@@ -172,10 +177,12 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
                 json(given.ice_json, "ice_json")?,
             )
         };
-        if given.reserved != 0 {
-            return Err(unknown_member());
-        }
         let mut config = PhoneConfig::new(gateway);
+        config.event_channel = match given.event_channel {
+            EWEBRTC_EVENTS_LONG_POLL => EventChannel::LongPoll,
+            EWEBRTC_EVENTS_WEBSOCKET => EventChannel::WebSocket,
+            other => return Err(Fail(EWEBRTC_ERR_UNSUPPORTED, format!("event_channel {other} is not known"))),
+        };
         config.domain = domain;
         config.local_media = local.unwrap_or(config.local_media);
         config.remote_media = remote.unwrap_or(config.remote_media);

@@ -40,6 +40,25 @@ impl From<AudioCodec> for api::AudioCodec {
     }
 }
 
+/// How a phone hears of events.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Enum)]
+pub enum EventChannel {
+    /// One request after the other waits at the gateway for events: what every gateway offers.
+    LongPoll,
+    /// One WebSocket, over which events come as they happen. The phone polls where the gateway offers none or none can be
+    /// opened.
+    WebSocket,
+}
+
+impl From<EventChannel> for api::EventChannel {
+    fn from(channel: EventChannel) -> Self {
+        match channel {
+            EventChannel::LongPoll => Self::LongPoll,
+            EventChannel::WebSocket => Self::WebSocket,
+        }
+    }
+}
+
 /// UDP ports, both ends included.
 #[derive(Debug, Clone, Copy, uniffi::Record)]
 pub struct PortRange {
@@ -90,6 +109,9 @@ pub struct PhoneConfig {
     /// A connection that is not up after this many milliseconds fails; default 15000.
     #[uniffi(default = None)]
     pub connect_ms: Option<u32>,
+    /// How the phone hears of events; absent: by long polling.
+    #[uniffi(default = None)]
+    pub event_channel: Option<EventChannel>,
     /// Audio codecs in order of preference; absent: Opus, PCMU, PCMA.
     #[uniffi(default = None)]
     pub audio_codecs: Option<Vec<AudioCodec>>,
@@ -109,6 +131,7 @@ impl From<PhoneConfig> for api::PhoneConfig {
         set(&mut config.remote_media, given.remote_media);
         set(&mut config.pcm_rate, given.pcm_rate);
         set(&mut config.opus_complexity, given.opus_complexity);
+        set(&mut config.event_channel, given.event_channel.map(Into::into));
         set(&mut config.audio_codecs, given.audio_codecs.map(|list| list.into_iter().map(Into::into).collect()));
         let ice = &mut config.ice;
         ice.servers = given.ice_servers.into_iter().map(Into::into).collect();

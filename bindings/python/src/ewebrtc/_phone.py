@@ -31,6 +31,7 @@ Media = str | os.PathLike[str]
 
 #: Names of audio codecs.
 Codec = Literal["opus", "pcmu", "pcma"]
+EventChannel = Literal["long-poll", "websocket"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,14 @@ def _ports(ports: object) -> _native.PortRange:
     return _native.PortRange(first=first, last=last)
 
 
+def _event_channel(name: object) -> _native.EventChannel:
+    known = {"long-poll": _native.EventChannel.LONG_POLL, "websocket": _native.EventChannel.WEB_SOCKET}
+    given = _check.text("event_channel", name, ConfigError)
+    if given not in known:
+        raise ConfigError(f"event_channel is neither 'long-poll' nor 'websocket': {name!r}")
+    return known[given]
+
+
 def _codecs(names: object) -> list[_native.AudioCodec]:
     known = {codec.name.lower(): codec for codec in _native.AudioCodec}
     given = _check.texts("audio_codecs", names, ConfigError)
@@ -129,7 +138,8 @@ class Phone:
     through TURN, so that one's own addresses stay hidden. ipv4, ipv6, loopback: which addresses are offered (loopback
     always when the gateway is there). ports: first and last UDP port for media. gather_ms: a description goes out this
     long after the search for addresses began; default 500. connect_ms: a connection that is not up by then fails;
-    default 15000. audio_codecs: in order of preference. opus_complexity: effort of the encoder, 0 to 10.
+    default 15000. event_channel: how the phone hears of events; with `websocket` it polls where the gateway offers no
+    WebSocket. audio_codecs: in order of preference. opus_complexity: effort of the encoder, 0 to 10.
     root_certificates: texts in PEM, trusted beside the operating system's.
 
     Raises `ConfigError` for a setting that cannot be used, `TypeError` for one of the wrong type, both with its name;
@@ -152,6 +162,7 @@ class Phone:
         ports: tuple[int, int] | None = None,
         gather_ms: int | None = None,
         connect_ms: int | None = None,
+        event_channel: EventChannel = "long-poll",
         audio_codecs: Sequence[Codec] = ("opus", "pcmu", "pcma"),
         opus_complexity: int | None = None,
         root_certificates: Sequence[str] = (),
@@ -173,6 +184,7 @@ class Phone:
             ports=None if ports is None else _ports(ports),
             gather_ms=_check.optional_whole("gather_ms", gather_ms, 0, _check.U32, ConfigError),
             connect_ms=_check.optional_whole("connect_ms", connect_ms, 0, _check.U32, ConfigError),
+            event_channel=_event_channel(event_channel),
             audio_codecs=_codecs(audio_codecs),
             opus_complexity=_check.optional_whole("opus_complexity", opus_complexity, 0, 10, ConfigError),
             root_certificates=_check.texts("root_certificates", root_certificates, ConfigError),
