@@ -192,7 +192,7 @@ impl Worker {
         };
         let (report, item) = (self.report.clone(), self.item);
         let news = move |event: LegEvent| match event {
-            LegEvent::TransportConnected => {}
+            LegEvent::TransportConnected | LegEvent::FirstVideo | LegEvent::KeyFrameWanted => {}
             LegEvent::FirstAudio => report(item, MediaReport::FirstAudio),
             LegEvent::Interrupted => report(item, MediaReport::Interrupted),
             LegEvent::Recovered => report(item, MediaReport::Recovered),

@@ -34,6 +34,8 @@ pub(crate) enum Report {
     Event(Arc<dyn Fn(LegEvent) + Send + Sync>, LegEvent),
     /// The worker has let a leg go.
     Ended(Arc<Shared>),
+    /// The video task of a leg is over.
+    VideoEnded(Arc<Shared>),
 }
 
 /// How the audio clock is doing, since the start of the process.
@@ -295,6 +297,9 @@ fn report(queue: &Receiver<Report>) {
             }
             Report::Ended(shared) => {
                 shared.ended.send_replace(true);
+            }
+            Report::VideoEnded(shared) => {
+                shared.video.ended.send_replace(true);
             }
         }
     }

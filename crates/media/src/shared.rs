@@ -13,6 +13,7 @@ use crate::codec::AudioEncoder;
 use crate::ring::{PacketHead, PacketRing};
 use crate::source::Feed;
 use crate::transport::{AudioCodec, Medium, NegotiatedAudio, RemoteReport, RtpPacket, TransportEvents, TransportState};
+use crate::video::VideoLink;
 
 /// Eight-byte words for packets between two ticks, 32 kB: a burst of 3 s of Opus at 32 kbit/s or of G.711 fits. More is
 /// dropped and counted.
@@ -32,6 +33,12 @@ pub enum LegEvent {
     Interrupted,
     /// Packets come again after [`LegEvent::Interrupted`].
     Recovered,
+    /// The first complete picture of the other side has come.
+    FirstVideo,
+    /// The other side cannot show our video until a key frame comes; told when the source is the program's pictures
+    /// ([`VideoSource::Frames`](crate::VideoSource::Frames)), also when video begins. It may come many times for one loss,
+    /// at most ten times a second.
+    KeyFrameWanted,
     /// Final: the path is lost or was never found. The text is for a person.
     Failed(String),
 }
@@ -96,6 +103,7 @@ pub(crate) struct Shared {
     has_orders: AtomicBool,
     codec: AtomicU32,
     pub(crate) figures: Figures,
+    pub(crate) video: VideoLink,
     /// Becomes true when the worker has let the leg go and its last event was reported.
     pub(crate) ended: watch::Sender<bool>,
 }
@@ -119,6 +127,7 @@ impl Shared {
             has_orders: AtomicBool::new(false),
             codec: AtomicU32::new(UNKNOWN),
             figures: Figures::default(),
+            video: VideoLink::default(),
             ended: watch::Sender::new(false),
         }
     }
@@ -215,7 +224,7 @@ impl TransportEvents for Receiver {
                 };
                 self.0.bring(&head, &packet.payload);
             }
-            Medium::Video => {}
+            Medium::Video => self.0.video.bring(packet, arrival),
         }
     }
 
@@ -231,6 +240,10 @@ impl TransportEvents for Receiver {
         }
     }
 
+    fn key_frame_wanted(&self) {
+        self.0.video.signal(&self.0.video.key_frame_wanted);
+    }
+
     fn state(&self, state: TransportState) {
         match state {
             TransportState::Connected => self.0.up.store(true, Ordering::Release),
@@ -243,5 +256,6 @@ impl TransportEvents for Receiver {
             }
             TransportState::Closed => self.0.up.store(false, Ordering::Release),
         }
+        self.0.video.wake.notify_one();
     }
 }

@@ -141,7 +141,7 @@ impl Bench {
             .try_iter()
             .filter_map(|report| match report {
                 Report::Event(_, event) => Some(event),
-                Report::Ended(_) => None,
+                Report::Ended(_) | Report::VideoEnded(_) => None,
             })
             .collect()
     }

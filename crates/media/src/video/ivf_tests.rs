@@ -1,0 +1,3 @@
+//! Tests of the IVF format, both ways.
+
+use super::*;
