@@ -251,6 +251,17 @@ impl VideoFrameReader {
         if self.shared.source_turn.is_of(leg) { self.try_read() } else { None }
     }
 
+    /// Drops what waits before the last key frame, if it is the turn of `leg`.
+    pub(crate) fn keep_from_last_key(&self, leg: u64) {
+        if !self.shared.source_turn.is_of(leg) {
+            return;
+        }
+        let mut queue = self.shared.lock();
+        let first = queue.frames.iter().rposition(|frame| frame.key).unwrap_or(queue.frames.len());
+        let bytes: usize = queue.frames.drain(..first).map(|frame| frame.data.len()).sum();
+        queue.bytes -= bytes;
+    }
+
     pub(crate) fn release(&self, leg: u64) {
         self.shared.source_turn.release(leg);
     }

@@ -30,7 +30,7 @@ const FRAME_HEADER: usize = 12;
 const MOST_PICTURES: usize = 1_000_000;
 
 /// What is read of a picture in order to tell whether it is a key frame: parameter sets come before the slices.
-const PEEK: usize = 512;
+const PEEK: usize = 4_096;
 
 /// Bytes between a leg and the file thread: what a slow disk may cost before pictures are lost.
 const BEHIND: usize = 16 * 1024 * 1024;

@@ -13,11 +13,14 @@ use bytes::Bytes;
 
 use crate::transport::VideoCodec;
 
+mod assembler;
 mod channel;
 mod h264;
 mod ivf;
 mod link;
+mod pacer;
 mod payload;
+mod player;
 mod task;
 mod vp8;
 

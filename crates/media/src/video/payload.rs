@@ -15,7 +15,7 @@ pub(crate) const LARGEST_PAYLOAD: usize = 1_100;
 /// `bytes` in pieces of nearly the same length, none longer than `most`.
 pub(crate) fn pieces(bytes: &[u8], most: usize) -> impl Iterator<Item = &[u8]> {
     let count = bytes.len().div_ceil(most.max(1));
-    let (length, longer) = if count == 0 { (0, 0) } else { (bytes.len() / count, bytes.len() % count) };
+    let (length, longer) = (bytes.len() / count.max(1), bytes.len() % count.max(1));
     let mut rest = bytes;
     (0..count).map(move |number| {
         let (piece, behind) = rest.split_at(length + usize::from(number < longer));
