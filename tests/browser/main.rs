@@ -7,6 +7,7 @@
 
 mod driver;
 mod site;
+mod video;
 
 use driver::Browser;
 use ewebrtc::{AnswerOptions, Call, CallSettings, DialOptions, Event, Events, Gateway, GatewayConfig, LoginOptions};
