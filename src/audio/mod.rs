@@ -3,7 +3,7 @@
 //! Owns: the recorders that a phone has open, and the program-PCM ends of its calls. Lives on: the phone's actor.
 //! Must not import: `api`, `runtime`, `signal`, `core`'s machines (only its grammar of media targets).
 
-use crate::core::media_target::{LocalMedia, RemoteMedia};
+use crate::core::media_target::{LocalAudio, LocalMedia, RemoteAudio, RemoteMedia, RemoteVideo};
 use ewebrtc_media::{AudioSink, AudioSource, MediaError, PcmReader, PcmWriter, WavRecorder, pcm_sink, pcm_source};
 use std::collections::HashMap;
 use std::path::{Path, PathBuf};
@@ -42,23 +42,26 @@ impl Studio {
         local: &LocalMedia,
         remote: &RemoteMedia,
     ) -> Result<(AudioSource, AudioSink, PcmEnds), MediaError> {
+        if local.video.is_some() || remote.video != RemoteVideo::Discard {
+            return Err(MediaError::Source("there is no support for video yet".into()));
+        }
         let mut ends = PcmEnds::default();
-        let source = match local {
-            LocalMedia::Silence => AudioSource::Silence,
-            LocalMedia::Tone(hz) => AudioSource::Tone { hz: *hz },
-            LocalMedia::Wav(path) => AudioSource::Wav(path.into()),
-            LocalMedia::Device(_) => return Err(MediaError::Source("there is no support for devices yet".into())),
-            LocalMedia::Pcm => {
+        let source = match &local.audio {
+            LocalAudio::Silence => AudioSource::Silence,
+            LocalAudio::Tone(hz) => AudioSource::Tone { hz: *hz },
+            LocalAudio::Wav(path) => AudioSource::Wav(path.into()),
+            LocalAudio::Device(_) => return Err(MediaError::Source("there is no support for devices yet".into())),
+            LocalAudio::Pcm => {
                 let (writer, source) = pcm_source(self.pcm_rate, PCM_CAPACITY_MS);
                 ends.writer = Some(writer);
                 AudioSource::Pcm(source)
             }
         };
-        let sink = match remote {
-            RemoteMedia::Discard => AudioSink::Discard,
-            RemoteMedia::Wav(path) => AudioSink::Recorder(self.recorder(Path::new(path))?),
-            RemoteMedia::Device(_) => return Err(MediaError::Source("there is no support for devices yet".into())),
-            RemoteMedia::Pcm => {
+        let sink = match &remote.audio {
+            RemoteAudio::Discard => AudioSink::Discard,
+            RemoteAudio::Wav(path) => AudioSink::Recorder(self.recorder(Path::new(path))?),
+            RemoteAudio::Device(_) => return Err(MediaError::Source("there is no support for devices yet".into())),
+            RemoteAudio::Pcm => {
                 let (sink, reader) = pcm_sink(self.pcm_rate, PCM_CAPACITY_MS);
                 ends.reader = Some(reader);
                 AudioSink::Pcm(sink)

@@ -284,6 +284,8 @@ pub enum MediaOrder {
     Activate,
     /// Send silence instead of the source, or the source again.
     Mute(bool),
+    /// Send no video, or the source again from where it was.
+    Hide(bool),
     /// End the leg.
     Close,
 }

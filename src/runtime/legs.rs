@@ -92,7 +92,8 @@ impl Legs {
             | MediaOrder::AnswerAgain { .. }
             | MediaOrder::ApplyAnswer { .. }
             | MediaOrder::Activate
-            | MediaOrder::Mute(_)) => {
+            | MediaOrder::Mute(_)
+            | MediaOrder::Hide(_)) => {
                 if let Some(running) = self.running.get(&item) {
                     let _ = running.orders.send(later);
                 }
@@ -250,6 +251,7 @@ impl Worker {
                 },
                 MediaOrder::Activate => leg.activate(),
                 MediaOrder::Mute(muted) => leg.set_muted(muted),
+                MediaOrder::Hide(_) => {}
                 MediaOrder::Withdraw => match self.unless_closed(leg.keep_party()).await {
                     Some(Ok(())) => {}
                     // The other party was there in the same moment.

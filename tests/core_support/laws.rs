@@ -21,6 +21,8 @@ pub struct Laws {
     pub(super) changing: BTreeSet<(RequestId, String)>,
     /// Items whose media side was told to send silence.
     silent: BTreeSet<Handle>,
+    /// Those that were told to send no video.
+    hidden: BTreeSet<Handle>,
     closed: bool,
 }
 
@@ -160,6 +162,7 @@ impl Laws {
                 MediaOrder::Close => {
                     assert!(self.legs.remove(item), "a leg is closed that is not there");
                     self.silent.remove(item);
+                    self.hidden.remove(item);
                 }
                 MediaOrder::OfferAgain { .. }
                 | MediaOrder::OfferToAnother { .. }
@@ -167,11 +170,14 @@ impl Laws {
                 | MediaOrder::AnswerAgain { .. }
                 | MediaOrder::ApplyAnswer { .. }
                 | MediaOrder::Activate
-                | MediaOrder::Mute(_) => {
+                | MediaOrder::Mute(_)
+                | MediaOrder::Hide(_) => {
                     assert!(self.legs.contains(item), "{order:?} without a leg");
                     match order {
                         MediaOrder::Mute(true) => assert!(self.silent.insert(*item), "silenced twice"),
                         MediaOrder::Mute(false) => assert!(self.silent.remove(item), "heard twice"),
+                        MediaOrder::Hide(true) => assert!(self.hidden.insert(*item), "hidden twice"),
+                        MediaOrder::Hide(false) => assert!(self.hidden.remove(item), "shown twice"),
                         _ => {}
                     }
                 }

@@ -128,7 +128,7 @@ impl Driver {
                             self.descriptions.retain(|(h, _)| *h != item);
                             self.applying.retain(|h| *h != item);
                         }
-                        MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Withdraw => {}
+                        MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Hide(_) | MediaOrder::Withdraw => {}
                     }
                     self.orders.push((item, order));
                 }
@@ -328,7 +328,7 @@ impl Driver {
         self.dial_with("audio")
     }
 
-    fn dial_with(&mut self, media: &str) -> Handle {
+    pub fn dial_with(&mut self, media: &str) -> Handle {
         let value = self.call("dial", None, json!({"destination": "bob", "mediaType": media}));
         let value = value.expect("dial is accepted");
         let handle = value["call"].as_u64().expect("a handle");
@@ -476,6 +476,7 @@ fn description_for(order: &MediaOrder) -> &'static str {
         MediaOrder::ApplyAnswer { .. }
         | MediaOrder::Activate
         | MediaOrder::Mute(_)
+        | MediaOrder::Hide(_)
         | MediaOrder::Withdraw
         | MediaOrder::Close => {
             panic!("{order:?} asks for no description")
