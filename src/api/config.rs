@@ -12,9 +12,9 @@ pub struct PhoneConfig {
     /// Domain appended to names and short numbers. `None`: the domain of one's own address as the gateway names it at
     /// login, else `ewebrtc.local`.
     pub domain: Option<String>,
-    /// `localMedia` of calls that give none: `silence`, `tone:HZ`, `wav:PATH` or `pcm`. Default `silence`.
+    /// `localMedia` of calls that give none, as in [`CallSettings`](super::CallSettings). Default `silence`.
     pub local_media: String,
-    /// `remoteMedia` of calls that give none: `discard`, `wav:PATH` or `pcm`. Default `discard`.
+    /// `remoteMedia` of calls that give none, as in [`CallSettings`](super::CallSettings). Default `discard`.
     pub remote_media: String,
     /// Samples per second of program PCM (16-bit mono), 8000 to 48000. Default 48000.
     pub pcm_rate: u32,

@@ -235,7 +235,7 @@ impl Phone {
     ///
     /// # Errors
     /// 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while there is another call and no
-    /// action.
+    /// action, 2300 for a `media_type` that cannot be.
     pub async fn answer(&self, options: AnswerOptions) -> Result<(), Error> {
         self.run("answer", options.to_json(), None).await
     }

@@ -163,13 +163,13 @@ impl From<LoginOptions> for api::LoginOptions {
 pub struct DialOptions {
     /// Name, `user@domain` or number.
     pub destination: String,
-    /// `audio`; absent: the best that can be done.
+    /// `audio` or `video`; absent: `video` where there is a source of it.
     #[uniffi(default = None)]
     pub media_type: Option<String>,
-    /// Where the audio comes from; absent: as in the call before, at first as in the phone's settings.
+    /// Where audio and video come from; absent: as in the call before, at first as in the phone's settings.
     #[uniffi(default = None)]
     pub local_media: Option<String>,
-    /// Where the audio goes; absent: as `local_media`.
+    /// Where they go; absent: as `local_media`.
     #[uniffi(default = None)]
     pub remote_media: Option<String>,
 }
@@ -192,7 +192,10 @@ pub struct AnswerOptions {
     /// As in [`DialOptions`].
     #[uniffi(default = None)]
     pub remote_media: Option<String>,
-    /// What to do with the call in the foreground: `end`.
+    /// `audio`: answer a video call with audio only; absent: as it was offered, where there is a source of video.
+    #[uniffi(default = None)]
+    pub media_type: Option<String>,
+    /// What to do with the call in the foreground: `end` or `hold`.
     #[uniffi(default = None)]
     pub action: Option<String>,
 }
@@ -200,6 +203,6 @@ pub struct AnswerOptions {
 impl From<AnswerOptions> for api::AnswerOptions {
     fn from(given: AnswerOptions) -> Self {
         let media = api::CallSettings { local_media: given.local_media, remote_media: given.remote_media };
-        Self { media, action: given.action }
+        Self { media, media_type: given.media_type, action: given.action }
     }
 }

@@ -308,19 +308,23 @@ class Phone:
         *,
         local_media: Media | None = None,
         remote_media: Media | None = None,
+        media_type: str | None = None,
         action: str | None = None,
         tag: str | None = None,
     ) -> Call:
         """Answers the incoming call and gives it. Completes at `call:connected`. local_media, remote_media: as of
-        `dial`, also those of later calls that name none. action: what to do with the call in the foreground, `end`.
+        `dial`, also those of later calls that name none. media_type: `audio` answers a video call with audio only, which
+        may be upgraded later. action: what to do with the call in the foreground, `end` or `hold`.
 
         Raises `PhoneError` 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while
-        there is another call and no action; `NotFoundError` when it ended meanwhile.
+        there is another call and no action, 2300 for a media_type that cannot be; `NotFoundError` when it ended
+        meanwhile.
         """
         self._hub.bind()
         options = _native.AnswerOptions(
             local_media=_check.optional_media("local_media", local_media),
             remote_media=_check.optional_media("remote_media", remote_media),
+            media_type=_check.optional_text("media_type", media_type),
             action=_check.optional_text("action", action),
         )
         call = await answer(self._native.answer(options, _tag(tag)))
@@ -430,6 +434,43 @@ class Phone:
         Raises `PhoneError` with the codes of move.
         """
         await self.perform("move", tag=tag)
+
+    async def upgrade(self, *, tag: str | None = None) -> None:
+        """Asks the other side to make the audio call in the foreground a video call. Completes when it has answered, also
+        when it does not want to: then this side's video is sent all the same, and its own does not come.
+
+        Raises `PhoneError` 4601 while not logged in, 4602 without a call, 4603 while it is not connected or is changing,
+        4604 when it is a video call already; 0020 when its local_media names no source of video; 4600 when it fails on
+        the way.
+        """
+        await self.perform("upgrade", tag=tag)
+
+    async def downgrade(self, *, tag: str | None = None) -> None:
+        """Stops sending video in the call in the foreground, and asks the other side to do the same. Completes when it has
+        answered; when it does not want to, its video goes on coming.
+
+        Raises `PhoneError` 4501 while not logged in, 4502 without a call, 4503 while it is not connected or is changing,
+        4504 when it is an audio call already; 4500 when it fails on the way.
+        """
+        await self.perform("downgrade", tag=tag)
+
+    async def accept_modification(self, *, tag: str | None = None) -> None:
+        """Agrees to the upgrade or downgrade that the other side has asked for (event `call:media-modification`). Completes
+        when the change is made; both sides have the same media then.
+
+        Raises `PhoneError` 4301 while not logged in, 4302 without a call, 4304 when nothing was asked for, 4303 in a wrong
+        state; 0020 for an upgrade of a call whose local_media names no source of video, and the request goes on waiting;
+        4300 when it fails on the way.
+        """
+        await self.perform("acceptModification", tag=tag)
+
+    async def reject_modification(self, *, tag: str | None = None) -> None:
+        """Does not follow the upgrade or downgrade that the other side has asked for: this side keeps its media, the other
+        side changes its own. Completes when that is made.
+
+        Raises `PhoneError` as `accept_modification`, with the codes of rejectModification (44xx), and never 0020.
+        """
+        await self.perform("rejectModification", tag=tag)
 
     async def associate_e911_id(self, e911_id: str, *, tag: str | None = None) -> None:
         """Changes the emergency address of the session. Completes at `address-updated`.
