@@ -34,9 +34,10 @@ mod signal;
 
 pub use api::{
     AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, CallerInfo, Capabilities,
-    Credential, DevToken, DialOptions, Error, Event, Events, IceConfig, IcePolicy, IceServer, LegStats, LogLevel,
-    LogLine, LogManager, Logger, LoginOptions, PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription,
-    Support, api_errors, dev_token, ice_from_json, is_network_connected, sdk_errors,
+    Credential, DevToken, DialOptions, Error, Event, Events, FrameRefused, IceConfig, IcePolicy, IceServer, LegStats,
+    LogLevel, LogLine, LogManager, Logger, LoginOptions, PcmReader, PcmWriter, Phone, PhoneConfig, SdkError,
+    Subscription, Support, VideoCodec, VideoFrame, VideoReader, VideoWriter, api_errors, dev_token, ice_from_json,
+    is_network_connected, sdk_errors,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};

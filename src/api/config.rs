@@ -2,7 +2,7 @@
 //!
 //! Owns: [`PhoneConfig`]. Lives on: any thread. Must not import: `runtime`.
 
-use ewebrtc_media::transport::{AudioCodec, IceConfig};
+use ewebrtc_media::transport::{AudioCodec, IceConfig, VideoCodec};
 
 /// What a phone must know before it exists. Start from [`PhoneConfig::new`] and change what differs.
 #[derive(Debug, Clone)]
@@ -23,6 +23,9 @@ pub struct PhoneConfig {
     pub ice: IceConfig,
     /// Audio codecs in order of preference. Default Opus, PCMU, PCMA.
     pub audio_codecs: Vec<AudioCodec>,
+    /// Video codecs in order of preference. Default VP8, H.264. Video is sent as its source has encoded it, so both sides
+    /// should know the codec of the other's source.
+    pub video_codecs: Vec<VideoCodec>,
     /// Effort of the Opus encoder, 0 to 10. Default 9; 5 costs a sixth less CPU.
     pub opus_complexity: u8,
     /// Certificates in PEM that are trusted beside the operating system's, for the gateway's TLS.
@@ -40,6 +43,7 @@ impl PhoneConfig {
             pcm_rate: 48_000,
             ice: IceConfig::default(),
             audio_codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+            video_codecs: vec![VideoCodec::Vp8, VideoCodec::H264],
             opus_complexity: 9,
             root_certificates: Vec::new(),
         }

@@ -81,6 +81,9 @@ impl Phone {
         if config.audio_codecs.is_empty() {
             return Err(Error::Config("audio_codecs is empty".into()));
         }
+        if config.video_codecs.is_empty() {
+            return Err(Error::Config("video_codecs is empty".into()));
+        }
         if config.opus_complexity > 10 {
             return Err(Error::Config(format!("opus_complexity {} is not within 0 to 10", config.opus_complexity)));
         }
@@ -105,6 +108,7 @@ impl Phone {
             legs: LegSettings {
                 ice,
                 audio_codecs: config.audio_codecs,
+                video_codecs: config.video_codecs,
                 codec: CodecSettings { complexity: config.opus_complexity, ..CodecSettings::default() },
             },
             pcm_rate: config.pcm_rate,

@@ -284,7 +284,7 @@ pub enum MediaOrder {
     Activate,
     /// Send silence instead of the source, or the source again.
     Mute(bool),
-    /// Send no video, or the source again from where it was.
+    /// Send no video, or the source again from its beginning.
     Hide(bool),
     /// End the leg.
     Close,

@@ -34,7 +34,7 @@ pub enum LocalAudio {
 /// Where the video that is sent comes from.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum LocalVideo {
-    /// An IVF file of encoded frames, played once from the start of the call's video.
+    /// An IVF file of encoded frames, from its beginning whenever video begins to be sent, and again after its end.
     Ivf(String),
     /// Encoded frames that the program pushes.
     Frames,

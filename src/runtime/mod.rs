@@ -8,7 +8,7 @@ mod legs;
 
 pub use actor::{ActorHandle, Finished, Reply, Settings, States, Undelivered};
 pub use dispatcher::{Dispatcher, Handler, PublishedEvent};
-pub use legs::{LegSettings, MediaMap, lock, stats};
+pub use legs::{LegSettings, MediaMap, lock, request_key_frame, stats};
 
 use once_cell::sync::OnceCell;
 use std::io;

@@ -349,8 +349,10 @@ const client = (() => {
 
     // Original clients answer with what they have: recvonly to an upgrade, sendonly to a downgrade.
     async reject() {
-      const { modId } = call.asked;
+      const { modId, operation } = call.asked;
       call.asked = null;
+      // A section that was taken away before is inactive until somebody says otherwise.
+      if (operation === 'upgrade') await hide('recvonly');
       await answerAgain(modId);
     },
 

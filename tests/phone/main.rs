@@ -6,6 +6,8 @@ mod calls;
 mod changes;
 mod faults;
 mod party;
+mod pictures;
 mod program;
 mod sessions;
 mod stub;
+mod video;

@@ -179,6 +179,17 @@ pub fn empty_wav(path: &Path) -> Result<(), hound::Error> {
     hound::WavWriter::create(path, spec)?.finalize()
 }
 
+/// As [`empty_wav`], an IVF file without pictures.
+pub fn empty_ivf(path: &Path) -> std::io::Result<()> {
+    let mut head = b"DKIF\0\0\x20\0VP80".to_vec();
+    // No size yet; 90000 ticks per second.
+    head.extend([0; 4]);
+    head.extend(90_000_u32.to_le_bytes());
+    head.extend(1_u32.to_le_bytes());
+    head.extend([0; 8]);
+    std::fs::write(path, head)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
