@@ -3,6 +3,7 @@
 //!
 //! Owns: the records. Lives on: any thread. Must not import: `runtime`, `core`, `signal`.
 
+use super::video::VideoCodec;
 use crate::api;
 use std::time::Duration;
 
@@ -93,6 +94,9 @@ pub struct PhoneConfig {
     /// Audio codecs in order of preference; absent: Opus, PCMU, PCMA.
     #[uniffi(default = None)]
     pub audio_codecs: Option<Vec<AudioCodec>>,
+    /// Video codecs in order of preference; absent: VP8, H.264.
+    #[uniffi(default = None)]
+    pub video_codecs: Option<Vec<VideoCodec>>,
     /// Effort of the Opus encoder, 0 to 10; default 9.
     #[uniffi(default = None)]
     pub opus_complexity: Option<u8>,
@@ -110,6 +114,7 @@ impl From<PhoneConfig> for api::PhoneConfig {
         set(&mut config.pcm_rate, given.pcm_rate);
         set(&mut config.opus_complexity, given.opus_complexity);
         set(&mut config.audio_codecs, given.audio_codecs.map(|list| list.into_iter().map(Into::into).collect()));
+        set(&mut config.video_codecs, given.video_codecs.map(|list| list.into_iter().map(Into::into).collect()));
         let ice = &mut config.ice;
         ice.servers = given.ice_servers.into_iter().map(Into::into).collect();
         if given.relay_only {
