@@ -7,7 +7,7 @@
 use std::path::PathBuf;
 
 /// The files of the boundary that declare something, in the order of the header.
-const SOURCES: [&str; 6] = ["guard", "info", "phone", "utility", "pcm", "gateway"];
+const SOURCES: [&str; 7] = ["guard", "info", "phone", "utility", "pcm", "video", "gateway"];
 
 fn main() {
     println!("cargo:rerun-if-changed=build.rs");

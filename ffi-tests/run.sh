@@ -85,7 +85,7 @@ plain() {
     guide
     offline
     local name
-    for name in call abuse utilities; do
+    for name in call video abuse utilities; do
         program plain "ffi-tests/c/$name.c" "$out/$name"
         run 120 "$out/$name"
     done
@@ -94,9 +94,9 @@ plain() {
 }
 
 valgrind() {
-    [ -x "$out/call" ] && [ -x "$out/abuse" ] && [ -x "$out/utilities" ] || plain
+    [ -x "$out/call" ] && [ -x "$out/video" ] && [ -x "$out/abuse" ] && [ -x "$out/utilities" ] || plain
     local name
-    for name in call abuse utilities; do
+    for name in call video abuse utilities; do
         # Possible leaks are false: the standard library keeps a thread's handle by a pointer to its inside.
         run 200 env RUST_BACKTRACE=0 valgrind -q --leak-check=full --show-leak-kinds=definite,indirect \
             --errors-for-leak-kinds=definite,indirect --error-exitcode=9 --fair-sched=yes \
@@ -120,7 +120,7 @@ sanitize() {
     RUSTFLAGS=-Zsanitizer=address cargo +nightly rustc --locked --lib --features test-hooks --crate-type staticlib \
         --target "$host" --target-dir "$target/asan"
     local name
-    for name in call abuse utilities; do
+    for name in call video abuse utilities; do
         gcc "${c99[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -DTEST_HOOKS "ffi-tests/c/$name.c" \
             "$target/asan/$host/debug/libewebrtc.a" -o "$out/$name-asan" -lpthread -lm -ldl
         run 200 env RUST_BACKTRACE=0 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 "$out/$name-asan"

@@ -52,7 +52,7 @@
 #define EWEBRTC_ERR_NOT_FOUND -4
 
 /*
- Not possible in this state: the call has no program audio, or the phone has a callback.
+ Not possible in this state: the call has no program audio or video, or the phone has a callback.
  */
 #define EWEBRTC_ERR_STATE -5
 
@@ -105,7 +105,7 @@
  Version of this interface: the major number times 65536 plus the minor one. The minor number rises when something is
  added, the major one when something is removed or changed.
  */
-#define EWEBRTC_ABI_VERSION 65536
+#define EWEBRTC_ABI_VERSION 65537
 
 /*
  One request after the other waits at the gateway for events: what every gateway offers.
@@ -116,6 +116,16 @@
  One WebSocket, over which events come as they happen. The phone polls where the gateway offers none or none can be opened.
  */
 #define EWEBRTC_EVENTS_WEBSOCKET 1
+
+/*
+ VP8 (RFC 6386): a picture is a frame.
+ */
+#define EWEBRTC_VIDEO_VP8 1
+
+/*
+ H.264: a picture is an access unit, each NAL unit behind a start code (Annex B).
+ */
+#define EWEBRTC_VIDEO_H264 2
 
 /*
  What a function answers: EWEBRTC_OK or one of the negative EWEBRTC_ERR_ numbers. Numbers are never renumbered; a program
@@ -172,12 +182,14 @@ typedef struct {
      */
     const char *domain;
     /*
-     "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm". Default "silence". What a call names
+     "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm", and for video ";video=ivf:PATH" or
+     ";video=frames" behind it (see ewebrtc_video_write). Default "silence". What a call names
      holds for later calls that name none.
      */
     const char *local_media;
     /*
-     "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm". Default "discard". Likewise.
+     "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm", and ";video=ivf:PATH" or ";video=frames" behind
+     it. Default "discard". Likewise.
      */
     const char *remote_media;
     /*
@@ -201,6 +213,10 @@ typedef struct {
      How the phone hears of events: EWEBRTC_EVENTS_LONG_POLL (0, the default) or EWEBRTC_EVENTS_WEBSOCKET.
      */
     uint32_t event_channel;
+    /*
+     Video codecs by preference, separated by commas. Default "vp8,h264". Since version 1.1 of the interface.
+     */
+    const char *video_codecs;
 } ewebrtc_phone_config;
 
 /*
@@ -227,6 +243,32 @@ typedef void (*ewebrtc_log_fn)(void *user,
                                const char *message,
                                const char *file,
                                uint32_t line);
+
+/*
+ What is known of an encoded picture beside its bytes.
+ */
+typedef struct {
+    /*
+     EWEBRTC_VIDEO_VP8 or EWEBRTC_VIDEO_H264.
+     */
+    int32_t codec;
+    /*
+     1 if it can be decoded without the pictures before it, else 0. Ignored by ewebrtc_video_write, which looks into it.
+     */
+    int32_t key;
+    /*
+     When it is to be shown, in ticks of 90 kHz from an origin of the sender's choice; wraps around.
+     */
+    uint32_t timestamp;
+    /*
+     Unused; 0.
+     */
+    uint32_t reserved;
+    /*
+     Its size in bytes. Ignored by ewebrtc_video_write.
+     */
+    size_t size;
+} ewebrtc_video_frame;
 
 /*
  A gateway in this process. 0 is none; a value is never used twice.
@@ -475,6 +517,63 @@ ewebrtc_status ewebrtc_pcm_read(ewebrtc_phone phone,
 ewebrtc_status ewebrtc_call_stats(ewebrtc_phone phone,
                                   ewebrtc_call call,
                                   char **out_json);
+
+/*
+ Gives the next picture to a call whose "localMedia" has the part ";video=frames". Never waits; about four seconds fit.
+ It is sent as it comes, when the call has video and is connected. Ask ewebrtc_video_key_frame_wanted before each.
+
+ data: size bytes; frame: its codec and timestamp; both must not be null. taken: must not be null; receives 1, or 0 when the
+ picture was not taken because the queue is full or it needs one that was not taken: then only a key frame is taken next.
+ Errors: EWEBRTC_ERR_NULL, _ARGUMENT (codec; a picture that is empty or larger than 2 MiB), _NOT_FOUND (no such phone or live
+ call), _STATE (the call's source is another, or it was not answered yet).
+ */
+ewebrtc_status ewebrtc_video_write(ewebrtc_phone phone,
+                                   ewebrtc_call call,
+                                   const ewebrtc_video_frame *frame,
+                                   const uint8_t *data,
+                                   size_t size,
+                                   int32_t *taken);
+
+/*
+ Is the next picture to be a key frame? wanted: must not be null; receives 1 once after the other party, or a picture that
+ was not taken, has asked for one, and once at the beginning; else 0.
+
+ Errors: as ewebrtc_video_write.
+ */
+ewebrtc_status ewebrtc_video_key_frame_wanted(ewebrtc_phone phone,
+                                              ewebrtc_call call,
+                                              int32_t *wanted);
+
+/*
+ How many pictures were written and not sent yet.
+
+ queued: must not be null. Errors: as ewebrtc_video_write.
+ */
+ewebrtc_status ewebrtc_video_queued(ewebrtc_phone phone, ewebrtc_call call, size_t *queued);
+
+/*
+ Takes the next picture of a call whose "remoteMedia" has the part ";video=frames": complete ones only, beginning with a
+ key frame, also after a loss. Never waits. About four seconds are kept, then what comes is dropped up to the next key frame.
+ What came until the end of a call that was read before may be read after it, until another call is used.
+
+ data: room for capacity bytes; must not be null. frame: must not be null; receives what is known of the picture, size 0 when
+ none is there. A picture for which there is no room is not taken, and frame says how large it is.
+ Errors: EWEBRTC_ERR_NULL, _ARGUMENT (no room), _NOT_FOUND (no such phone or live call), _STATE (the call's sink is another, or
+ it was not answered yet).
+ */
+ewebrtc_status ewebrtc_video_read(ewebrtc_phone phone,
+                                  ewebrtc_call call,
+                                  uint8_t *data,
+                                  size_t capacity,
+                                  ewebrtc_video_frame *frame);
+
+/*
+ Asks the other party for a key frame, for a program that cannot go on without one. After a loss the library asks by itself.
+
+ Errors: EWEBRTC_ERR_NOT_FOUND (no such phone or live call), _STATE (the call has no media yet).
+ */
+ewebrtc_status ewebrtc_video_request_key_frame(ewebrtc_phone phone,
+                                               ewebrtc_call call);
 
 /*
  Starts a gateway in this process, in development mode: every name may log in. It waits until the gateway listens, also

@@ -34,6 +34,11 @@ PEER_HOLDS = "tests/core_changes.rs::the_peer_holds_and_resumes"
 MOVE = "tests/core_changes.rs::a_call_is_moved_to_another_device"
 MOVE_FAILS = "tests/core_changes.rs::a_move_that_fails_leads_back"
 ASKED = "tests/core_upgrades.rs::an_upgrade_is_asked_for_and_accepted_or_not"
+VIDEO = "tests/phone/video.rs"
+AUDIO_ONLY = f"{VIDEO}::a_video_call_is_answered_with_audio_only_and_upgraded_later"
+ONE_WAY = f"{VIDEO}::rejected_changes_leave_video_one_way"
+NEVER = f"{VIDEO}::an_upgrade_that_nobody_answers_ends_by_itself_and_may_be_answered_late"
+DOWNGRADED = "tests/core_upgrades.rs::a_video_call_that_is_answered_as_audio_says_so_until_it_is_upgraded"
 ADDED = "tests/core_two_calls.rs::a_call_is_added_while_the_first_is_held"
 SWITCHED = "tests/core_two_calls.rs::calls_change_places_and_back"
 TRANSFER = "tests/core_two_calls.rs::an_attended_transfer"
@@ -105,7 +110,6 @@ EVENTS = {
 }
 
 # Line -> tests, where the event's own tests do not show it or something else shows it better; or a text.
-MODIFICATIONS = "not yet: video and media modifications"
 LINES = {
     "S001": [LOGGERS, LINES_OF_LOG, BY_NAME],
     "S002": [LOGIN],
@@ -131,13 +135,15 @@ LINES = {
     "S023": [CANCELED],
     "S024": [REJECTED],
     "S025": [TRANSFER],
+    "S026": [ASKED, f"{VIDEO}::video_is_added_taken_away_and_added_again_by_either_side", ONE_WAY],
+    "S027": [f"{VIDEO}::video_is_added_taken_away_and_added_again_by_either_side", NEVER, RECORDED],
     "S030": [KEYS, APPENDED],
     "S031": [ADDRESS],
     "S032": [SWITCHED],
     "S033": [STATES],
     "S037": [CANCELED, STAGES],
-    "S047": MODIFICATIONS,
-    "S053": MODIFICATIONS,
+    "S047": [AUDIO_ONLY, DOWNGRADED],
+    "S053": [AUDIO_ONLY, DOWNGRADED],
     "S057": [ANSWERED, STAGES],
     "S066": [ANSWERED, STAGES],
     "S075": [ANSWERED, STAGES],
@@ -189,7 +195,6 @@ LATER = [
     (r"\bmove\b|call:moved", "moving a call"),
     (r"transfer", "transfer"),
     (r"switch", "a second call and switching"),
-    (r"modification|upgrading|upgrade", "video and media modifications"),
 ]
 
 

@@ -3,7 +3,9 @@
 
 mod core_support;
 
-use core_support::{AUDIO_SDP, DOWNGRADE_SDP, Driver, HOLD_SDP, VIDEO_SDP, event, mod_done, mod_received, text};
+use core_support::{
+    AUDIO_SDP, DOWNGRADE_SDP, Driver, HELD_SDP, HOLD_SDP, VIDEO_SDP, event, mod_done, mod_received, text,
+};
 use ewebrtc::core::{MediaOrder, Verb};
 use ewebrtc_wire::Direction;
 use serde_json::{Value, json};
@@ -131,4 +133,81 @@ fn an_answer_that_the_gateway_refuses_leaves_the_state() {
     assert_eq!(phone.names(), ["error 1000", "finished a 1000"]);
     assert_eq!(phone.call("getMediaType", None, Value::Null), Ok(json!("audio")));
     phone.can_go_on();
+}
+
+#[test]
+fn the_video_stops_while_this_phone_holds_and_goes_on_while_it_is_muted() {
+    let mut phone = Driver::with_video();
+    let call = phone.talking_video("c1");
+    let shown = |phone: &mut Driver| -> Vec<bool> {
+        let hides = |order: &MediaOrder| if let MediaOrder::Hide(hidden) = order { Some(!hidden) } else { None };
+        phone.take_orders().iter().filter_map(hides).collect()
+    };
+    phone.take_orders();
+    phone.call("mute", None, json!({})).expect("accepted");
+    assert_eq!(shown(&mut phone), [] as [bool; 0], "muting is about audio");
+    phone.call("hold", None, json!({})).expect("accepted");
+    assert_eq!(shown(&mut phone), [false], "before the offer says so");
+    phone.requested(call, "c1");
+    phone.done("c1", HELD_SDP);
+    assert_eq!(shown(&mut phone), [] as [bool; 0]);
+    phone.call("resume", None, json!({})).expect("accepted");
+    phone.requested(call, "c1");
+    phone.done("c1", VIDEO_SDP);
+    assert_eq!(shown(&mut phone), [true], "although it is still muted");
+    // The hold that the gateway refuses gives the picture back.
+    phone.call("hold", None, json!({})).expect("accepted");
+    phone.describe(call);
+    phone.reply(Verb::Put, C1, 500, &[], "");
+    assert_eq!(shown(&mut phone), [false, true]);
+    phone.can_go_on();
+}
+
+#[test]
+fn a_video_call_that_is_answered_as_audio_says_so_until_it_is_upgraded() {
+    let mut phone = Driver::with_video();
+    let call = phone.dial_with("video");
+    phone.accepted("c1");
+    phone.names();
+    phone.deliver(&[event("c1", "session-open", &[("sdp", AUDIO_SDP)])]);
+    let connected = phone.events.iter().find(|e| e.name == "call:connected").expect("connected");
+    assert_eq!((text(connected, "mediaType").as_str(), &connected.data["downgrade"]), ("audio", &json!(true)));
+    phone.call("upgrade", None, json!({})).expect("an audio call now");
+    phone.requested(call, "c1");
+    phone.names();
+    phone.done("c1", VIDEO_SDP);
+    let connected = phone.events.iter().find(|e| e.name == "call:state-changed").expect("a change");
+    assert_eq!(text(connected, "mediaType"), "video");
+    assert!(!connected.data.contains_key("downgrade"));
+    phone.can_go_on();
+}
+
+#[test]
+fn a_video_call_is_answered_with_audio_where_the_user_says_so_or_has_no_source() {
+    for (source, options, video) in [
+        (true, json!({}), true),
+        (true, json!({"mediaType": "video"}), true),
+        (true, json!({"mediaType": "audio"}), false),
+        (true, json!({"localMedia": "silence"}), false),
+        (false, json!({}), false),
+        (false, json!({"localMedia": "silence;video=frames", "mediaType": "video"}), true),
+    ] {
+        let mut phone = if source { Driver::with_video() } else { Driver::ready() };
+        phone.deliver(&[event("c1", "invitation-received", &[("sdp", VIDEO_SDP)])]);
+        phone.orders.clear();
+        phone.call("answer", None, options.clone()).expect("accepted");
+        let orders = phone.take_orders();
+        assert!(
+            matches!(orders.as_slice(), [MediaOrder::Answer { video: wanted, .. }] if *wanted == video),
+            "{options}: {orders:?}"
+        );
+        phone.finish();
+    }
+    let mut phone = Driver::ready();
+    phone.deliver(&[event("c1", "invitation-received", &[("sdp", VIDEO_SDP)])]);
+    for bad in [json!({"mediaType": "video"}), json!({"mediaType": "pictures"}), json!({"mediaType": 1})] {
+        assert_eq!(phone.code("answer", None, bad), "2300", "it goes on ringing");
+    }
+    phone.call("answer", None, json!({})).expect("accepted");
+    phone.finish();
 }

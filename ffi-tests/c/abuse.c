@@ -39,6 +39,9 @@ static void nulls(void)
     config.audio_codecs = "opus,none";
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
     config.audio_codecs = NULL;
+    config.video_codecs = "vp8,av1";
+    CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.video_codecs = NULL;
     config.ice_json = "{\"iceServers\":[{\"urls\":\"nowhere\"}]}";
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
     config.ice_json = "[";
@@ -52,7 +55,7 @@ static void nulls(void)
     config.event_channel = 0;
     config.struct_size = 0xffffffffu;
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
-    config.struct_size = sizeof config - 8;
+    config.struct_size = (uint32_t)offsetof(ewebrtc_phone_config, reserved);
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
     config.struct_size = sizeof config;
     {

@@ -110,7 +110,8 @@ static inline void watch_done(struct watch *w)
     pthread_cond_destroy(&w->news);
 }
 
-static inline ewebrtc_phone phone_with(const char *gateway, ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
+static inline ewebrtc_phone phone_with_media(const char *gateway, const char *local, const char *remote,
+                                             ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
 {
     ewebrtc_phone_config config;
     ewebrtc_phone phone = 0;
@@ -120,12 +121,17 @@ static inline ewebrtc_phone phone_with(const char *gateway, ewebrtc_event_fn on_
     config.on_event = on_event;
     config.user = user;
     config.drop_user = drop;
-    config.local_media = "pcm";
-    config.remote_media = "pcm";
+    config.local_media = local;
+    config.remote_media = remote;
     config.pcm_rate = 16000;
     OK(ewebrtc_phone_new(&config, &phone));
     CHECK(phone != 0);
     return phone;
+}
+
+static inline ewebrtc_phone phone_with(const char *gateway, ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
+{
+    return phone_with_media(gateway, "pcm", "pcm", on_event, user, drop);
 }
 
 static inline void log_in(ewebrtc_phone phone, const char *gateway, const char *name, const char *tag)

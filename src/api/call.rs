@@ -4,7 +4,8 @@
 
 use super::error::Error;
 use super::phone::Phone;
-use crate::runtime::{lock, stats};
+use crate::audio::{VideoReader, VideoWriter};
+use crate::runtime::{lock, request_key_frame, stats};
 use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
 use serde_json::Value;
 
@@ -111,13 +112,34 @@ impl Call {
     /// Where the program writes what the other party hears, of a call with `localMedia` `pcm`; `None` otherwise, or when it was
     /// taken before.
     pub fn pcm_writer(&self) -> Option<PcmWriter> {
-        lock(self.phone.media()).get_mut(&self.handle)?.pcm.writer.take()
+        lock(self.phone.media()).get_mut(&self.handle)?.ends.writer.take()
     }
 
     /// Where the program reads what the other party says, of a call with `remoteMedia` `pcm`; `None` otherwise, or when it was
     /// taken before.
     pub fn pcm_reader(&self) -> Option<PcmReader> {
-        lock(self.phone.media()).get_mut(&self.handle)?.pcm.reader.take()
+        lock(self.phone.media()).get_mut(&self.handle)?.ends.reader.take()
+    }
+
+    /// Where the program writes what the other party sees, of a call with `localMedia` `…;video=frames`; `None` otherwise, or when
+    /// it was taken before. It is there from the call's beginning, also while the call has no video.
+    pub fn video_writer(&self) -> Option<VideoWriter> {
+        lock(self.phone.media()).get_mut(&self.handle)?.ends.video_writer.take()
+    }
+
+    /// Where the program takes what the other party shows, of a call with `remoteMedia` `…;video=frames`; `None` otherwise, or
+    /// when it was taken before.
+    pub fn video_reader(&self) -> Option<VideoReader> {
+        lock(self.phone.media()).get_mut(&self.handle)?.ends.video_reader.take()
+    }
+
+    /// Asks the other party for a key frame, for a program that takes frames and cannot go on without one. After a loss the
+    /// library asks by itself.
+    ///
+    /// # Errors
+    /// [`Error::NotFound`] before the call has media and after its end.
+    pub fn request_key_frame(&self) -> Result<(), Error> {
+        if request_key_frame(self.phone.media(), self.handle) { Ok(()) } else { Err(Error::NotFound) }
     }
 
     /// Packets, loss, concealment, level of the call's audio; `None` before it has media and after its end.

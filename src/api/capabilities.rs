@@ -5,7 +5,7 @@
 //! system call or two, nothing is sent. Must not import: `runtime`, `signal`, `core`'s machines.
 
 use super::config::PhoneConfig;
-use ewebrtc_media::transport::AudioCodec;
+use ewebrtc_media::transport::{AudioCodec, VideoCodec};
 use serde_json::{Value, json};
 use std::fmt;
 use std::net::IpAddr;
@@ -13,14 +13,17 @@ use std::net::IpAddr;
 /// Systems and processors on which the library's tests are run.
 const SUPPORTED: &[(&str, &str)] = &[("linux", "x86_64")];
 
-/// Codecs for video.
-const VIDEO_CODECS: &[&str] = &[];
-
 /// Where the audio of a call may come from: the words of `localMedia`.
 const SOURCES: &[&str] = &["silence", "tone", "wav", "pcm"];
 
 /// Where it may go: the words of `remoteMedia`.
 const SINKS: &[&str] = &["discard", "wav", "pcm"];
+
+/// Where the video of a call may come from: the words after `;video=` in `localMedia`.
+const VIDEO_SOURCES: &[&str] = &["ivf", "frames"];
+
+/// Where it may go: the words after `;video=` in `remoteMedia`.
+const VIDEO_SINKS: &[&str] = &["discard", "ivf", "frames"];
 
 /// Ways to find a path through NAT and firewalls, as the URLs of ICE servers name them.
 const ICE_SERVERS: &[&str] = &["stun:", "turn:?transport=udp", "turn:?transport=tcp", "turns:?transport=tcp"];
@@ -58,12 +61,16 @@ pub struct Capabilities {
     pub support: Support,
     /// Codecs for audio, best first, by their names in a session description.
     pub audio_codecs: Vec<&'static str>,
-    /// Codecs for video; empty: there are no video calls.
-    pub video_codecs: &'static [&'static str],
+    /// Codecs for video, best first, by their names in a session description.
+    pub video_codecs: Vec<&'static str>,
     /// Words of `localMedia`.
     pub sources: &'static [&'static str],
     /// Words of `remoteMedia`.
     pub sinks: &'static [&'static str],
+    /// Words after `;video=` in `localMedia`.
+    pub video_sources: &'static [&'static str],
+    /// Words after `;video=` in `remoteMedia`.
+    pub video_sinks: &'static [&'static str],
     /// URLs of ICE servers that are understood.
     pub ice_servers: &'static [&'static str],
     /// Parts that may be compiled in and are, e.g. `gateway`.
@@ -78,16 +85,18 @@ impl Capabilities {
     /// Looks at the library and at the machine.
     pub fn now() -> Self {
         let (ipv4, ipv6) = families();
-        let codecs = PhoneConfig::new("").audio_codecs;
+        let PhoneConfig { audio_codecs, video_codecs, .. } = PhoneConfig::new("");
         Self {
             version: crate::VERSION,
             os: std::env::consts::OS,
             arch: std::env::consts::ARCH,
             support: support(std::env::consts::OS, std::env::consts::ARCH),
-            audio_codecs: codecs.into_iter().map(AudioCodec::name).collect(),
-            video_codecs: VIDEO_CODECS,
+            audio_codecs: audio_codecs.into_iter().map(AudioCodec::name).collect(),
+            video_codecs: video_codecs.into_iter().map(VideoCodec::name).collect(),
             sources: SOURCES,
             sinks: SINKS,
+            video_sources: VIDEO_SOURCES,
+            video_sinks: VIDEO_SINKS,
             ice_servers: ICE_SERVERS,
             features: if cfg!(feature = "gateway") { vec!["gateway"] } else { Vec::new() },
             ipv4,
@@ -106,7 +115,8 @@ impl Capabilities {
     }
 
     /// The report as one JSON object: `version`, `target` (`os`, `arch`), `hasWebRTC`, `supported` (a list of targets),
-    /// `audioCodecs`, `videoCodecs`, `sources`, `sinks`, `iceServers`, `features`, `ipv4`, `ipv6`, `isNetworkConnected`.
+    /// `audioCodecs`, `videoCodecs`, `sources`, `sinks`, `videoSources`, `videoSinks`, `iceServers`, `features`, `ipv4`, `ipv6`,
+    /// `isNetworkConnected`.
     pub fn to_json(&self) -> Value {
         let target = |(os, arch): &(&str, &str)| json!({"os": os, "arch": arch});
         json!({
@@ -118,6 +128,8 @@ impl Capabilities {
             "videoCodecs": self.video_codecs,
             "sources": self.sources,
             "sinks": self.sinks,
+            "videoSources": self.video_sources,
+            "videoSinks": self.video_sinks,
             "iceServers": self.ice_servers,
             "features": self.features,
             "ipv4": self.ipv4,
@@ -202,7 +214,23 @@ mod tests {
         for word in ["discard", "wav", "pcm", "device"] {
             assert_eq!(open("silence", word), SINKS.contains(&word), "{word}");
         }
+        let film = file.with_extension("ivf");
+        let part = |word: &str| match word {
+            "ivf" => format!("silence;video=ivf:{}", film.display()),
+            word => format!("silence;video={word}"),
+        };
+        let mut open = |source: &str, sink: &str| {
+            let (source, sink) = (LocalMedia::parse(source), RemoteMedia::parse(sink));
+            source.ok().zip(sink.ok()).is_some_and(|(source, sink)| studio.open(&source, &sink).is_ok())
+        };
+        for word in ["discard", "ivf", "frames", "device"] {
+            assert_eq!(open(&part(word), "discard"), VIDEO_SOURCES.contains(&word), "{word}");
+            let sink = part(word).replace("silence", "discard");
+            assert_eq!(open("silence", &sink), VIDEO_SINKS.contains(&word), "{word}");
+        }
         drop(studio);
-        std::fs::remove_file(&file).expect("the recording was begun");
+        for begun in [file, film] {
+            std::fs::remove_file(begun).expect("the recording was begun");
+        }
     }
 }

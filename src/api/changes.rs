@@ -1,4 +1,5 @@
-//! What a phone can do with a call that is established: hold it, make a second one, switch, transfer, move, press keys.
+//! What a phone can do with a call that is established: hold it, make a second one, switch, transfer, move, change between
+//! audio and video, press keys.
 //!
 //! Owns: these methods of [`Phone`], and that of [`Call`] about keys. Lives on: any thread. Must not import: `signal`, `core`'s machines.
 
@@ -64,6 +65,46 @@ impl Phone {
     /// Codes of `move` (40xx): without a call, while it is not `connected`, when there is no other session.
     pub async fn move_call(&self) -> Result<(), Error> {
         self.run("move", Value::Null, None).await
+    }
+    /// Asks the other side to make the audio call in the foreground a video call. Completes when it has answered, also when it
+    /// does not want to: then this side's video is sent all the same, and its own does not come (phone-behaviour.md section 9).
+    /// Of the end there is no event but `call:state-changed`. Video begins anew with its source.
+    ///
+    /// # Errors
+    /// 4601 while not logged in, 4602 without a call, 4603 while it is not `connected` or is changing, 4604 when it is a video
+    /// call already; 0020 when its `localMedia` names no source of video; 4600 when the gateway refuses.
+    pub async fn upgrade(&self) -> Result<(), Error> {
+        self.run("upgrade", Value::Null, None).await
+    }
+
+    /// Stops sending video in the call in the foreground, and asks the other side to do the same. Completes when it has answered;
+    /// when it does not want to, its video goes on coming. Of the end there is no event but `call:state-changed`.
+    ///
+    /// # Errors
+    /// 4501 while not logged in, 4502 without a call, 4503 while it is not `connected` or is changing, 4504 when it is an audio
+    /// call already; 4500 when the gateway refuses.
+    pub async fn downgrade(&self) -> Result<(), Error> {
+        self.run("downgrade", Value::Null, None).await
+    }
+
+    /// Agrees to the upgrade or downgrade that the other side has asked for (`call:media-modification`). Completes when the
+    /// change is made; both sides have the same media then.
+    ///
+    /// # Errors
+    /// 4301 while not logged in, 4302 without a call, 4304 when nothing was asked for, 4303 while the call is neither
+    /// `connected` nor held; 0020 for an upgrade of a call whose `localMedia` names no source of video, and the request goes on
+    /// waiting; 4300 when it was withdrawn or the gateway refuses.
+    pub async fn accept_modification(&self) -> Result<(), Error> {
+        self.run("acceptModification", Value::Null, None).await
+    }
+
+    /// Does not follow the upgrade or downgrade that the other side has asked for: this side keeps its media, the other side
+    /// changes its own. Completes when that is made.
+    ///
+    /// # Errors
+    /// As [`Phone::accept_modification`], with the codes of `rejectModification` (44xx), and never 0020.
+    pub async fn reject_modification(&self) -> Result<(), Error> {
+        self.run("rejectModification", Value::Null, None).await
     }
 
     /// Presses keys in the call in the foreground, as telephone events (RFC 4733): `0-9`, `A-D`, `*`, `#`, and `,` for a pause

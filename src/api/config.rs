@@ -3,7 +3,7 @@
 //! Owns: [`PhoneConfig`]. Lives on: any thread. Must not import: `runtime`.
 
 use crate::core::EventChannel;
-use ewebrtc_media::transport::{AudioCodec, IceConfig};
+use ewebrtc_media::transport::{AudioCodec, IceConfig, VideoCodec};
 
 /// What a phone must know before it exists. Start from [`PhoneConfig::new`] and change what differs.
 #[derive(Debug, Clone)]
@@ -13,9 +13,9 @@ pub struct PhoneConfig {
     /// Domain appended to names and short numbers. `None`: the domain of one's own address as the gateway names it at
     /// login, else `ewebrtc.local`.
     pub domain: Option<String>,
-    /// `localMedia` of calls that give none: `silence`, `tone:HZ`, `wav:PATH` or `pcm`. Default `silence`.
+    /// `localMedia` of calls that give none, as in [`CallSettings`](super::CallSettings). Default `silence`.
     pub local_media: String,
-    /// `remoteMedia` of calls that give none: `discard`, `wav:PATH` or `pcm`. Default `discard`.
+    /// `remoteMedia` of calls that give none, as in [`CallSettings`](super::CallSettings). Default `discard`.
     pub remote_media: String,
     /// Samples per second of program PCM (16-bit mono), 8000 to 48000. Default 48000.
     pub pcm_rate: u32,
@@ -27,6 +27,9 @@ pub struct PhoneConfig {
     pub event_channel: EventChannel,
     /// Audio codecs in order of preference. Default Opus, PCMU, PCMA.
     pub audio_codecs: Vec<AudioCodec>,
+    /// Video codecs in order of preference. Default VP8, H.264. Video is sent as its source has encoded it, so both sides
+    /// should know the codec of the other's source.
+    pub video_codecs: Vec<VideoCodec>,
     /// Effort of the Opus encoder, 0 to 10. Default 9; 5 costs a sixth less CPU.
     pub opus_complexity: u8,
     /// Certificates in PEM that are trusted beside the operating system's, for the gateway's TLS.
@@ -45,6 +48,7 @@ impl PhoneConfig {
             event_channel: EventChannel::LongPoll,
             ice: IceConfig::default(),
             audio_codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
+            video_codecs: vec![VideoCodec::Vp8, VideoCodec::H264],
             opus_complexity: 9,
             root_certificates: Vec::new(),
         }

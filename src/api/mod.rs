@@ -36,7 +36,10 @@ pub use named::utility;
 pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 
+pub use crate::audio::{VideoReader, VideoWriter};
 pub use crate::core::io::{ErrorObject, EventChannel};
-pub use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer};
-pub use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
+pub use ewebrtc_media::transport::{
+    AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer, VideoCodec,
+};
+pub use ewebrtc_media::{FrameRefused, LegStats, PcmReader, PcmWriter, VideoFrame};
 pub use ewebrtc_wire::{ApiError, CallerInfo, SdkError, api_errors, sdk_errors};

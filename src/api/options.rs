@@ -37,13 +37,14 @@ impl LoginOptions {
     }
 }
 
-/// Where the audio of a call comes from and goes to. What is named here is also that of later calls that name nothing;
+/// Where the audio and video of a call come from and go to. What is named here is also that of later calls that name nothing;
 /// before any call has named something it is the phone's setting.
 #[derive(Debug, Clone, Default)]
 pub struct CallSettings {
-    /// `silence`, `tone:HZ`, `wav:PATH` or `pcm`.
+    /// `silence`, `tone:HZ`, `wav:PATH` or `pcm`; for video followed by `;video=ivf:PATH` or `;video=frames`.
     pub local_media: Option<String>,
-    /// `discard`, `wav:PATH` or `pcm`.
+    /// `discard`, `wav:PATH` or `pcm`; for video followed by `;video=ivf:PATH`, `;video=frames` or `;video=discard`, which is
+    /// what happens to video where nothing is said.
     pub remote_media: Option<String>,
 }
 
@@ -59,7 +60,7 @@ impl CallSettings {
 pub struct DialOptions {
     /// Name, `user@domain` or number.
     pub destination: String,
-    /// `audio`; `None`: the best that both the phone and this version can do.
+    /// `audio` or `video`; `None`: `video` where there is a source of it.
     pub media_type: Option<String>,
     /// Sources and sinks.
     pub media: CallSettings,
@@ -85,7 +86,10 @@ impl DialOptions {
 pub struct AnswerOptions {
     /// Sources and sinks.
     pub media: CallSettings,
-    /// What to do with the call in the foreground: `end`.
+    /// `audio`: a video call is answered with audio only, and may be upgraded later. `None` or `video`: as it was offered,
+    /// where there is a source of video.
+    pub media_type: Option<String>,
+    /// What to do with the call in the foreground: `end` or `hold`.
     pub action: Option<String>,
 }
 
@@ -93,6 +97,7 @@ impl AnswerOptions {
     pub(crate) fn to_json(&self) -> Value {
         let mut map = Map::new();
         self.media.insert(&mut map);
+        insert(&mut map, "mediaType", self.media_type.as_deref());
         insert(&mut map, "action", self.action.as_deref());
         Value::Object(map)
     }

@@ -84,6 +84,9 @@ impl Phone {
         if config.audio_codecs.is_empty() {
             return Err(Error::Config("audio_codecs is empty".into()));
         }
+        if config.video_codecs.is_empty() {
+            return Err(Error::Config("video_codecs is empty".into()));
+        }
         if config.opus_complexity > 10 {
             return Err(Error::Config(format!("opus_complexity {} is not within 0 to 10", config.opus_complexity)));
         }
@@ -99,6 +102,7 @@ impl Phone {
         let legs = LegSettings {
             ice,
             audio_codecs: config.audio_codecs,
+            video_codecs: config.video_codecs,
             codec: CodecSettings { complexity: config.opus_complexity, ..CodecSettings::default() },
         };
         let defaults = CallDefaults::new(legs);
@@ -245,7 +249,7 @@ impl Phone {
     ///
     /// # Errors
     /// 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while there is another call and no
-    /// action.
+    /// action, 2300 for a `media_type` that cannot be.
     pub async fn answer(&self, options: AnswerOptions) -> Result<(), Error> {
         self.run("answer", options.to_json(), None).await
     }

@@ -188,6 +188,8 @@ pub(super) struct Call {
     pub(super) canceled: bool,
     /// reject() was called here.
     pub(super) rejected: bool,
+    /// answer() asked for audio only.
+    pub(super) audio_only: bool,
     /// The invitation's offer; `None` when it had none and the answer carries an offer.
     pub(super) offer: Option<String>,
     /// The last local description.
@@ -216,6 +218,8 @@ pub(super) struct Call {
     pub(super) resume_due: bool,
     /// The media side was told last to send silence.
     pub(super) silent: bool,
+    /// The media side was told last to send no video.
+    pub(super) hidden: bool,
     /// A remote answer has been given to the media side.
     pub(super) answer_applied: bool,
     /// Early media is on its way; `call:ringback-provided` not yet published.
@@ -261,6 +265,7 @@ impl Call {
             downgrade: false,
             canceled: false,
             rejected: false,
+            audio_only: false,
             offer: None,
             local_sdp: None,
             remote_sdp: None,
@@ -274,6 +279,7 @@ impl Call {
             marked: false,
             resume_due: false,
             silent: false,
+            hidden: false,
             leg: false,
             answer_applied: false,
             ringback_due: false,

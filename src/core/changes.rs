@@ -71,13 +71,19 @@ impl PhoneCore {
         t.media(handle, MediaOrder::OfferAgain { audio, video });
     }
 
-    /// Sends silence while muted, on hold by us, or while a hold or a move of ours is under way (section 13).
+    /// Sends silence while muted, on hold by us, or while a hold or a move of ours is under way (section 13). Video stops
+    /// for the same reasons but the first.
     pub(super) fn follow_silence(&mut self, t: &mut Turn<'_>, handle: Handle) {
         let Some(call) = self.slots.get_mut(handle) else { return };
-        let silent = call.muted || call.holding || call.change.as_ref().is_some_and(Change::silences);
+        let off = call.holding || call.change.as_ref().is_some_and(Change::silences);
+        let (silent, hidden) = (call.muted || off, off && call.media == CallMedia::Video);
         if call.leg && call.silent != silent {
             call.silent = silent;
             t.media(handle, MediaOrder::Mute(silent));
+        }
+        if call.leg && call.hidden != hidden {
+            call.hidden = hidden;
+            t.media(handle, MediaOrder::Hide(hidden));
         }
     }
 
@@ -147,6 +153,7 @@ impl PhoneCore {
             own.stage = OwnStage::Pending;
             // At once (section 9).
             call.media = own.operation.media().unwrap_or(call.media);
+            call.downgrade &= call.media == CallMedia::Audio;
         }
         self.change_state(t, handle, CallState::ModificationInitiated);
         self.tell(t, handle, "call:modification-in-progress");

@@ -87,6 +87,14 @@ fn bad_media_type(facts: &Facts<'_>, options: &Value) -> Verdict {
     }
 }
 
+/// With which media to answer is our addition, so the code is the method's own.
+fn bad_answer_type(facts: &Facts<'_>, options: &Value) -> Verdict {
+    match bad_media_type(facts, options) {
+        Verdict::Failed => Verdict::Because("mediaType is audio or video".into()),
+        verdict @ (Verdict::Passed | Verdict::Because(_)) => verdict,
+    }
+}
+
 /// The foreground item is a conference.
 fn conference(facts: &Facts<'_>, _: &Value) -> Verdict {
     facts.foreground.is_some_and(|item| item.conference).into()
@@ -223,10 +231,12 @@ pub(super) const ANSWER: &[Check] = &[
     },
     Check {
         code: "2300",
-        test: |facts, options| match (text(options, "action"), facts.foreground) {
+        test: |facts, options| match (text(options, "action"), facts.foreground, cannot_be_held(facts)) {
             // An ending call needs no hold: the answer waits for its end.
-            (Text::Is("hold"), Some(item)) if !item.ending => cannot_be_held(facts),
-            (Text::Is(_) | Text::Absent | Text::Odd, Some(_) | None) => Verdict::Passed,
+            (Text::Is("hold"), Some(item), refused @ (Verdict::Failed | Verdict::Because(_))) if !item.ending => {
+                refused
+            }
+            _ => bad_answer_type(facts, options),
         },
     },
 ];

@@ -360,6 +360,8 @@ pub enum MediaOrder {
     Activate,
     /// Send silence instead of the source, or the source again.
     Mute(bool),
+    /// Send no video, or the source again from its beginning.
+    Hide(bool),
     /// Append these keys and pauses to what is still to be sent as telephone events. Each is reported; while nothing may be
     /// sent (a hold), they wait.
     Tones {

@@ -4,7 +4,7 @@
 //! Owns: the flows of the phone about a [`Peer`] change. Lives on: the phone's actor. Must not import: anything but the
 //! other machines of the core. Our own changes, and what both kinds share, stand in `changes`.
 
-use super::call::{Call, CallState, Ordered, Phase, Until, Waiting};
+use super::call::{Call, CallMedia, CallState, Ordered, Phase, Until, Waiting};
 use super::changes::{Failure, NO_REASON};
 use super::errors::{Problem, sdk};
 use super::events;
@@ -216,6 +216,7 @@ impl PhoneCore {
             decided = peer.accepted.is_some();
             if peer.accepted == Some(true) {
                 call.media = peer.operation.and_then(Operation::media).unwrap_or(call.media);
+                call.downgrade &= call.media == CallMedia::Audio;
             }
         }
         self.change_state(t, handle, CallState::ModificationAccepted);

@@ -62,6 +62,7 @@ impl PhoneCore {
             (call.local_media, call.remote_media) = targets;
             call.waiting.push(Waiting { tag: tag.clone(), until: Until::Connected, code: "2300" });
             call.phase = Phase::Queued;
+            call.audio_only = option(options, "mediaType").as_deref() == Some("audio");
         }
         self.set_cause(handle, &tag);
         let action = option(options, "action");

@@ -385,7 +385,7 @@ impl PhoneCore {
         call.phase = Phase::Preparing;
         t.event(events::invitation("answering", call));
         let (local, remote) = (call.local_media.clone(), call.remote_media.clone());
-        let video = call.media == CallMedia::Video && call.has_video_source();
+        let video = call.media == CallMedia::Video && call.has_video_source() && !call.audio_only;
         let order = match call.offer.clone() {
             Some(offer) => MediaOrder::Answer { offer, local, remote, video },
             // An invitation without a description: the answer carries an offer (section 2.7.3).

@@ -1,15 +1,15 @@
 //! The media legs of one phone: one task per item carries out its orders in order and reports back.
 //!
-//! Owns: the running legs, the program-PCM ends. Lives on: [`Legs`] on the phone's actor, the leg tasks on the process's
+//! Owns: the running legs, the program's ends of their audio and video. Lives on: [`Legs`] on the phone's actor, the leg tasks on the process's
 //! runtime. Must not import: `core`'s machines, `api`, `signal`, `dispatcher`.
 
-use crate::audio::{PcmEnds, Studio};
+use crate::audio::{Opened, ProgramEnds, Studio, VideoWriter};
 use crate::core::io::{Handle, MediaFailure, MediaOrder, MediaReport};
 use crate::core::media_target::{LocalMedia, RemoteMedia};
 use ewebrtc_media::codec::CodecSettings;
 use ewebrtc_media::dtmf::Tone;
-use ewebrtc_media::transport::{AudioCodec, Direction, IceConfig};
-use ewebrtc_media::{AudioSink, AudioSource, Leg, LegConfig, LegEvent, LegStats, MediaError};
+use ewebrtc_media::transport::{AudioCodec, Direction, IceConfig, VideoCodec};
+use ewebrtc_media::{Leg, LegConfig, LegEvent, LegStats, MediaError, VideoSource};
 use std::collections::HashMap;
 use std::future::Future;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -20,11 +20,11 @@ use tokio::task::JoinSet;
 /// Longest wait for the legs of a phone that closes; each needs a fraction of it.
 const CLOSE_WAIT: Duration = Duration::from_secs(3);
 
-/// What the rest of the process may ask of an item's media: the program-PCM ends and the running leg.
+/// What the rest of the process may ask of an item's media: the program's ends and the running leg.
 #[derive(Default)]
 pub struct ItemMedia {
-    /// Program PCM, until taken.
-    pub pcm: PcmEnds,
+    /// The program's ends, until taken.
+    pub ends: ProgramEnds,
     /// The leg, once it exists.
     pub leg: Option<Leg>,
 }
@@ -39,6 +39,8 @@ pub struct LegSettings {
     pub ice: IceConfig,
     /// Audio codecs in order of preference.
     pub audio_codecs: Vec<AudioCodec>,
+    /// Video codecs in order of preference.
+    pub video_codecs: Vec<VideoCodec>,
     /// How audio is encoded.
     pub codec: CodecSettings,
 }
@@ -64,9 +66,10 @@ pub struct Legs {
     map: MediaMap,
 }
 
+/// The first description of a leg, with video or without.
 enum First {
-    Offer,
-    Answer(String),
+    Offer { video: bool },
+    Answer { offer: String, video: bool },
 }
 
 impl Legs {
@@ -79,10 +82,9 @@ impl Legs {
     pub fn order(&mut self, item: Handle, order: MediaOrder) {
         while self.tasks.try_join_next().is_some() {}
         match order {
-            // Video is refused with its source: there is no target that names one.
-            MediaOrder::Offer { local, remote, video: _ } => self.start(item, First::Offer, &local, &remote),
-            MediaOrder::Answer { offer, local, remote, video: _ } => {
-                self.start(item, First::Answer(offer), &local, &remote);
+            MediaOrder::Offer { local, remote, video } => self.start(item, First::Offer { video }, &local, &remote),
+            MediaOrder::Answer { offer, local, remote, video } => {
+                self.start(item, First::Answer { offer, video }, &local, &remote);
             }
             MediaOrder::Close => {
                 if let Some(running) = self.running.remove(&item) {
@@ -98,7 +100,8 @@ impl Legs {
             | MediaOrder::Listen
             | MediaOrder::Activate
             | MediaOrder::Mute(_)
-            | MediaOrder::Tones { .. }) => {
+            | MediaOrder::Tones { .. }
+            | MediaOrder::Hide(_)) => {
                 if let Some(running) = self.running.get(&item) {
                     let _ = running.orders.send(later);
                 }
@@ -124,24 +127,29 @@ impl Legs {
             let text = "a media target that the core let through is not understood".to_owned();
             return (self.report)(item, MediaReport::Failed { kind: MediaFailure::Denied, text });
         };
-        let (source, sink, pcm) = match self.studio.open(&local, &remote) {
+        let Opened { source, sink, video_source, video_sink, ends } = match self.studio.open(&local, &remote) {
             Ok(opened) => opened,
             Err(error) => return (self.report)(item, failed(&error)),
         };
-        lock(&self.map).insert(item, ItemMedia { pcm, leg: None });
-        // Unbounded is bounded here: the core gives an item a handful of orders in its whole life,
-        // and no more tones than may wait.
+        let picture = Picture { source: video_source, program: ends.video_writer.clone(), shown: false, hidden: false };
+        lock(&self.map).insert(item, ItemMedia { ends, leg: None });
+        // Unbounded is bounded here: the core gives an item a handful of orders in its whole life, and no more tones than may
+        // wait.
         let (orders, queue) = mpsc::unbounded_channel();
         let (closing, closed) = watch::channel(false);
-        let worker = Worker {
-            item,
-            report: self.report.clone(),
-            map: self.map.clone(),
-            queue,
-            closed,
-            settings: lock(&self.settings).clone(),
+        let worker = Worker { item, report: self.report.clone(), map: self.map.clone(), queue, closed, picture };
+        let settings = lock(&self.settings).clone();
+        let config = LegConfig {
+            ice: settings.ice,
+            audio_codecs: settings.audio_codecs,
+            video_codecs: settings.video_codecs,
+            source,
+            sink,
+            video_sink,
+            codec: settings.codec,
+            ..LegConfig::default()
         };
-        self.tasks.spawn(worker.run(first, source, sink));
+        self.tasks.spawn(worker.run(first, config));
         self.running.insert(item, Running { orders, closing });
     }
 }
@@ -150,6 +158,12 @@ impl Legs {
 pub fn stats(map: &MediaMap, item: Handle) -> Option<LegStats> {
     let leg = lock(map).get(&item)?.leg.clone()?;
     Some(leg.stats())
+}
+
+/// Asks the other party of an item for a key frame; false without a leg.
+pub fn request_key_frame(map: &MediaMap, item: Handle) -> bool {
+    let leg = lock(map).get(&item).and_then(|media| media.leg.clone());
+    leg.inspect(Leg::request_key_frame).is_some()
 }
 
 /// Locks a mutex whose data is whole at every step, so that a panic elsewhere does not matter.
@@ -184,22 +198,73 @@ struct Worker {
     map: MediaMap,
     queue: mpsc::UnboundedReceiver<MediaOrder>,
     closed: watch::Receiver<bool>,
-    settings: LegSettings,
+    picture: Picture,
+}
+
+/// The video that an item sends.
+struct Picture {
+    /// Where it comes from; `None`: there is no source.
+    source: Option<VideoSource>,
+    /// The program's end of it.
+    program: Option<VideoWriter>,
+    /// The leg has been given the source: it was to send video at some time.
+    shown: bool,
+    /// It is not to be sent for now.
+    hidden: bool,
+}
+
+impl Picture {
+    /// What the next description is to say about video. The source is opened when it is first needed, so that a file that is
+    /// not there fails the change and not the call.
+    fn prepare(&mut self, leg: &Leg, video: Option<Direction>) -> Result<(), MediaError> {
+        if video.is_some_and(Direction::sends) && !self.shown {
+            if !self.hidden {
+                self.give(leg)?;
+            }
+            self.shown = true;
+        }
+        leg.set_video(video);
+        Ok(())
+    }
+
+    fn give(&self, leg: &Leg) -> Result<(), MediaError> {
+        leg.set_video_source(self.source.clone())
+    }
+
+    /// Nobody has seen what the program wrote so far.
+    fn start_anew(&self) {
+        if let Some(program) = &self.program {
+            program.start_anew();
+        }
+    }
+
+    /// On hold nothing is shown; afterwards the source begins anew.
+    fn hide(&mut self, leg: &Leg, hidden: bool) {
+        self.hidden = hidden;
+        let changed = match (self.shown, hidden) {
+            (false, _) => Ok(()),
+            (true, true) => leg.set_video_source(None),
+            (true, false) => {
+                self.start_anew();
+                self.give(leg)
+            }
+        };
+        if let Err(error) = changed {
+            log::warn!("the video of a call does not go on: {error}");
+        }
+    }
 }
 
 impl Worker {
-    async fn run(mut self, first: First, source: AudioSource, sink: AudioSink) {
-        let config = LegConfig {
-            ice: self.settings.ice.clone(),
-            audio_codecs: self.settings.audio_codecs.clone(),
-            source,
-            sink,
-            codec: self.settings.codec,
-            ..LegConfig::default()
-        };
-        let (report, item) = (self.report.clone(), self.item);
+    async fn run(mut self, first: First, config: LegConfig) {
+        let (report, item, program) = (self.report.clone(), self.item, self.picture.program.clone());
         let news = move |event: LegEvent| match event {
-            LegEvent::TransportConnected => {}
+            LegEvent::TransportConnected | LegEvent::FirstVideo => {}
+            LegEvent::KeyFrameWanted => {
+                if let Some(program) = &program {
+                    program.want();
+                }
+            }
             LegEvent::FirstAudio => report(item, MediaReport::FirstAudio),
             LegEvent::Interrupted => report(item, MediaReport::Interrupted),
             LegEvent::Recovered => report(item, MediaReport::Recovered),
@@ -225,9 +290,13 @@ impl Worker {
     }
 
     async fn serve(&mut self, leg: &Leg, first: First) {
+        let (First::Offer { video } | First::Answer { video, .. }) = first;
+        if let Err(error) = self.picture.prepare(leg, video.then_some(Direction::SendRecv)) {
+            return self.tell(failed(&error));
+        }
         let description = match &first {
-            First::Offer => self.unless_closed(leg.create_offer()).await,
-            First::Answer(offer) => self.unless_closed(leg.answer_offer(offer)).await,
+            First::Offer { .. } => self.unless_closed(leg.create_offer()).await,
+            First::Answer { offer, .. } => self.unless_closed(leg.answer_offer(offer)).await,
         };
         match description {
             Some(Ok(sdp)) => self.tell(MediaReport::LocalDescription { sdp }),
@@ -236,22 +305,28 @@ impl Worker {
         }
         while let Some(order) = self.next_order().await {
             match order {
-                MediaOrder::OfferAgain { audio, video: _ } => {
-                    leg.set_direction(direction(audio));
+                MediaOrder::OfferAgain { audio, video } => {
+                    if !self.prepare(leg, audio, video) {
+                        continue;
+                    }
                     let offer = self.unless_closed(leg.create_offer()).await;
                     if !self.tell_description(offer) {
                         return;
                     }
                 }
-                MediaOrder::OfferToAnother { audio, video: _ } => {
-                    leg.set_direction(direction(audio));
+                MediaOrder::OfferToAnother { audio, video } => {
+                    if !self.prepare(leg, audio, video) {
+                        continue;
+                    }
                     let offer = self.unless_closed(leg.create_offer_for_another()).await;
                     if !self.tell_description(offer) {
                         return;
                     }
                 }
-                MediaOrder::AnswerAgain { offer, audio, video: _ } => {
-                    leg.set_direction(direction(audio));
+                MediaOrder::AnswerAgain { offer, audio, video } => {
+                    if !self.prepare(leg, audio, video) {
+                        continue;
+                    }
                     let answer = self.unless_closed(leg.answer_offer(&offer)).await;
                     if !self.tell_description(answer) {
                         return;
@@ -271,6 +346,7 @@ impl Worker {
                         self.tell(MediaReport::TonesRefused { text: error.to_string() });
                     }
                 }
+                MediaOrder::Hide(hidden) => self.picture.hide(leg, hidden),
                 MediaOrder::Withdraw => match self.unless_closed(leg.keep_party()).await {
                     Some(Ok(())) => {}
                     // The other party was there in the same moment.
@@ -278,6 +354,21 @@ impl Worker {
                     None => return,
                 },
                 MediaOrder::Offer { .. } | MediaOrder::Answer { .. } | MediaOrder::Close => {}
+            }
+        }
+    }
+
+    /// Makes the leg ready for its next description; false when that fails, which is reported then.
+    fn prepare(&mut self, leg: &Leg, audio: ewebrtc_wire::Direction, video: Option<ewebrtc_wire::Direction>) -> bool {
+        leg.set_direction(direction(audio));
+        if !self.picture.shown {
+            self.picture.start_anew();
+        }
+        match self.picture.prepare(leg, video.map(direction)) {
+            Ok(()) => true,
+            Err(error) => {
+                self.tell(failed(&error));
+                false
             }
         }
     }

@@ -9,7 +9,7 @@ mod network;
 
 pub use actor::{ActorHandle, Finished, Reply, Settings, States, Undelivered};
 pub use dispatcher::{Dispatcher, Handler, PublishedEvent};
-pub use legs::{LegSettings, MediaMap, SharedLegSettings, lock, stats};
+pub use legs::{LegSettings, MediaMap, SharedLegSettings, lock, request_key_frame, stats};
 pub use network::{Place, Reach};
 
 use once_cell::sync::OnceCell;

@@ -8,6 +8,8 @@
 
 mod driver;
 mod site;
+mod video;
+mod video_calls;
 
 use driver::Browser;
 use ewebrtc::{AnswerOptions, Call, CallSettings, DialOptions, Event, Events, Gateway, GatewayConfig, LoginOptions};
@@ -45,11 +47,20 @@ impl Scene {
     }
 
     async fn over(config: GatewayConfig) -> Self {
+        Self::set_up(config, &format!("tone:{PHONE_TONE}"), "pcm").await
+    }
+
+    /// As [`Scene::new`], with media of the phone's own.
+    async fn with(local: &str, remote: &str) -> Self {
+        Self::set_up(GatewayConfig::development(), local, remote).await
+    }
+
+    async fn set_up(config: GatewayConfig, local: &str, remote: &str) -> Self {
         let gateway = Gateway::start(config).await.expect("a gateway on a free port");
 
         let mut config = PhoneConfig::new(gateway.url());
-        config.local_media = format!("tone:{PHONE_TONE}");
-        config.remote_media = "pcm".into();
+        config.local_media = local.into();
+        config.remote_media = remote.into();
         let phone = Phone::new(config).expect("a phone");
         let events = phone.events();
         let token = gateway.dev_token("nora").await.expect("a token").access_token;

@@ -13,7 +13,9 @@ const client = (() => {
   let tone = null;
   let audio = null;
   let analyser = null;
-  let call = null; // {id, peer, state, connection, offer}: one call at a time is all that is needed here
+  // {id, peer, state, connection, offer, media, picture, asked}: one call at a time is all that is needed here.
+  // picture: the own moving picture while it is sent; asked: {modId, operation} while the user is to decide.
+  let call = null;
   const events = []; // what happened, in order: {name, detail}
   const problems = []; // what an original client would have stumbled over
   const waiting = []; // {name, resolve}
@@ -74,11 +76,58 @@ const client = (() => {
     return out.stream;
   }
 
+  // Own picture: a canvas whose colour and bar never stand still, so that no camera and no permission is needed.
+  function picture() {
+    const canvas = document.createElement('canvas');
+    canvas.width = 320;
+    canvas.height = 240;
+    const paper = canvas.getContext('2d');
+    let n = 0;
+    const draw = () => {
+      n += 1;
+      paper.fillStyle = `hsl(${n % 360} 80% 50%)`;
+      paper.fillRect(0, 0, canvas.width, canvas.height);
+      paper.fillStyle = 'white';
+      paper.fillRect((n * 5) % canvas.width, 0, 20, canvas.height);
+    };
+    draw();
+    const timer = setInterval(draw, 40);
+    const track = canvas.captureStream(25).getVideoTracks()[0];
+    return { track, stop() { clearInterval(timer); track.stop(); } };
+  }
+
+  // Begins to send the own picture: in the section that is there, or in a new one.
+  function show() {
+    call.picture = picture();
+    const present = call.connection.getTransceivers().find((t) => t.receiver.track.kind === 'video');
+    if (present) {
+      present.direction = 'sendrecv';
+      return present.sender.replaceTrack(call.picture.track);
+    }
+    call.connection.addTrack(call.picture.track, new MediaStream([call.picture.track]));
+    return Promise.resolve();
+  }
+
+  // Ends it; `direction` is what is left of the section.
+  async function hide(direction) {
+    const present = call.connection.getTransceivers().find((t) => t.receiver.track.kind === 'video');
+    if (present) {
+      await present.sender.replaceTrack(null);
+      present.direction = direction;
+    }
+    if (call.picture) call.picture.stop();
+    call.picture = null;
+  }
+
   function connection() {
     const peer = new RTCPeerConnection();
     const stream = voice();
     for (const track of stream.getTracks()) peer.addTrack(track, stream);
     peer.ontrack = ({ track }) => {
+      if (track.kind === 'video') {
+        document.getElementById('eye').srcObject = new MediaStream([track]);
+        return;
+      }
       const heard = new MediaStream([track]);
       // Chromium feeds a remote stream into an audio graph only while some element plays it.
       document.getElementById('ear').srcObject = heard;
@@ -113,7 +162,51 @@ const client = (() => {
     }
   }
 
+  // Directions of the audio and the video section, by their order; a rejected section has none.
+  function directions(sdp) {
+    return sdp.split(/^m=/m).slice(1).map((section) => {
+      if (/^\w+ 0 /.test(section)) return 'rejected';
+      const match = /^a=(sendrecv|sendonly|recvonly|inactive)\r?$/m.exec(section);
+      return match ? match[1] : 'sendrecv';
+    });
+  }
+
+  const mediaOf = ([audio, video]) => (audio === 'sendrecv' && video === 'sendrecv' ? 'video' : 'audio');
+
+  const modify = (action, sdp, headers = {}) => send('PUT', `/sessions/${sessionId}/calls/${call.id}`, {
+    headers: { 'x-calls-action': action, ...headers },
+    body: { callsMediaModifications: { sdp } },
+  });
+
+  // Offers what the connection now has.
+  async function offerAgain(media) {
+    call.media = media;
+    const response = await modify('initiate-call-mod', await complete(call.connection, await call.connection.createOffer()));
+    if (response.status !== 204) problems.push(`a modification is answered with ${response.status}`);
+  }
+
+  async function answerAgain(modId) {
+    const sdp = await complete(call.connection, await call.connection.createAnswer());
+    await modify('accept-call-mod', sdp, { 'x-modId': modId });
+  }
+
+  async function modReceived({ modId, sdp }) {
+    const [audio, video] = directions(sdp);
+    await apply('offer', sdp);
+    let operation = null;
+    if (call.media === 'audio' && audio === 'sendrecv' && video === 'sendrecv') operation = 'upgrade';
+    if (call.media === 'video' && audio === 'sendrecv' && video === 'recvonly') operation = 'downgrade';
+    if (operation) {
+      call.asked = { modId, operation };
+      note('asked', { operation });
+    } else {
+      await answerAgain(modId);
+      note('answered', { audio, video });
+    }
+  }
+
   function end(reason) {
+    if (call.picture) call.picture.stop();
     if (call.connection) call.connection.close();
     const { state } = call;
     call = null;
@@ -131,8 +224,10 @@ const client = (() => {
     if (parts[4] !== sessionId) problems.push(`event for session ${parts[4]}`);
     if (event.state === 'invitation-received') {
       if (call) problems.push('an invitation during a call');
-      call = { id, peer: event.from, state: 'created', connection: null, offer: event.sdp };
-      note('incoming', { from: event.from });
+      call = {
+        id, peer: event.from, state: 'created', connection: null, offer: event.sdp, media: mediaOf(directions(event.sdp)),
+      };
+      note('incoming', { from: event.from, media: call.media });
       return;
     }
     if (!call || call.id !== id) {
@@ -151,14 +246,25 @@ const client = (() => {
           break;
         }
         call.state = 'connected';
-        if (event.sdp) await apply('answer', event.sdp);
-        note('connected', {});
+        if (event.sdp) {
+          await apply('answer', event.sdp);
+          call.media = mediaOf(directions(event.sdp));
+        }
+        note('connected', { media: call.media });
         break;
       case 'session-modified':
         if (call.state !== 'connecting') problems.push(`session-modified in state ${call.state}`);
         if (event.sdp) problems.push('session-modified carries an SDP though the answer was ours');
         call.state = 'connected';
         note('connected', {});
+        break;
+      case 'mod-received':
+        await modReceived(event);
+        break;
+      case 'mod-terminated':
+        if (event.reason !== 'success') problems.push(`mod-terminated: ${event.reason}`);
+        if (event.sdp) await apply('answer', event.sdp);
+        note('modified', { directions: event.sdp ? directions(event.sdp) : null });
         break;
       case 'session-terminated':
         end(event.reason);
@@ -204,8 +310,9 @@ const client = (() => {
       return sessionId;
     },
 
-    async dial(address) {
-      call = { id: null, peer: address, state: 'created', connection: connection(), offer: null };
+    async dial(address, media = 'audio') {
+      call = { id: null, peer: address, state: 'created', connection: connection(), offer: null, media };
+      if (media === 'video') await show();
       const sdp = await complete(call.connection, await call.connection.createOffer());
       const response = await send('POST', `/sessions/${sessionId}/calls`, {
         body: { call: { calledParty: `sip:${address}`, sdp } },
@@ -218,6 +325,7 @@ const client = (() => {
     async answer() {
       call.connection = connection();
       await apply('offer', call.offer);
+      if (call.media === 'video') await show();
       const sdp = await complete(call.connection, await call.connection.createAnswer());
       await send('PUT', `/sessions/${sessionId}/calls/${call.id}`, {
         headers: { 'x-calls-action': 'call-answer' },
@@ -239,6 +347,33 @@ const client = (() => {
         };
         dtmf.insertDTMF(keys, duration, gap);
       });
+    },
+
+    async upgrade() {
+      await show();
+      await offerAgain('video');
+    },
+
+    async downgrade() {
+      await hide('recvonly');
+      await offerAgain('audio');
+    },
+
+    async accept() {
+      const { modId, operation } = call.asked;
+      call.asked = null;
+      if (operation === 'upgrade') await show(); else await hide('inactive');
+      call.media = operation === 'upgrade' ? 'video' : 'audio';
+      await answerAgain(modId);
+    },
+
+    // Original clients answer with what they have: recvonly to an upgrade, sendonly to a downgrade.
+    async reject() {
+      const { modId, operation } = call.asked;
+      call.asked = null;
+      // A section that was taken away before is inactive until somebody says otherwise.
+      if (operation === 'upgrade') await hide('recvonly');
+      await answerAgain(modId);
     },
 
     async hangup() {
@@ -274,6 +409,28 @@ const client = (() => {
       const [a, b, c] = [power[best - 1], power[best], power[best + 1]];
       const shift = Number.isFinite(a) && Number.isFinite(c) && a - 2 * b + c !== 0 ? (a - c) / (2 * (a - 2 * b + c)) : 0;
       return { hz: (best + shift) * width, level: b, clear: b - other };
+    },
+
+    // Figures of the video of now: {decoded, keys, width, height, wanted, asked}; wanted and asked are the key frames that
+    // this side wanted of the other, and the other of this side.
+    async see() {
+      const figures = { decoded: 0, keys: 0, width: 0, height: 0, sent: 0, wanted: 0, asked: 0 };
+      if (!call) return figures;
+      for (const entry of (await call.connection.getStats()).values()) {
+        if (entry.kind !== 'video') continue;
+        if (entry.type === 'inbound-rtp') {
+          figures.decoded += entry.framesDecoded;
+          figures.keys += entry.keyFramesDecoded;
+          figures.width = entry.frameWidth;
+          figures.height = entry.frameHeight;
+          figures.wanted += entry.pliCount + (entry.firCount || 0);
+        }
+        if (entry.type === 'outbound-rtp') {
+          figures.sent += entry.framesEncoded;
+          figures.asked += entry.pliCount + (entry.firCount || 0);
+        }
+      }
+      return figures;
     },
 
     seen,

@@ -1,4 +1,4 @@
-//! The test's web site: two files on a loopback port, so that the page has an origin of its own (and the gateway must
+//! The test's web site: three files on a loopback port, so that the page has an origin of its own (and the gateway must
 //! answer its preflights).
 //!
 //! Owns: one listening socket and its thread, both until the process ends. Must not import: the library.
@@ -9,6 +9,7 @@ use std::time::Duration;
 
 const PAGE: &str = include_str!("page.html");
 const SCRIPT: &str = include_str!("page.js");
+const PAIR: &str = include_str!("pair.js");
 
 /// Starts serving; the address of the page. `localhost`, because browsers treat that name as a safe origin.
 pub fn serve() -> std::io::Result<String> {
@@ -37,6 +38,7 @@ fn answer(mut stream: TcpStream) -> std::io::Result<()> {
     let (status, kind, body) = match first.split(' ').nth(1) {
         Some("/") => ("200 OK", "text/html", PAGE),
         Some("/page.js") => ("200 OK", "text/javascript", SCRIPT),
+        Some("/pair.js") => ("200 OK", "text/javascript", PAIR),
         _ => ("404 Not Found", "text/plain", "nothing here"),
     };
     write!(

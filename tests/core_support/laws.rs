@@ -30,6 +30,8 @@ pub struct Laws {
     silent: BTreeSet<Handle>,
     /// Items whose audio is heard.
     heard: BTreeSet<Handle>,
+    /// Those that were told to send no video.
+    hidden: BTreeSet<Handle>,
     closed: bool,
 }
 
@@ -194,6 +196,7 @@ impl Laws {
                     assert!(self.legs.remove(item), "a leg is closed that is not there");
                     self.silent.remove(item);
                     self.heard.remove(item);
+                    self.hidden.remove(item);
                 }
                 MediaOrder::OfferAgain { .. }
                 | MediaOrder::OfferToAnother { .. }
@@ -203,13 +206,16 @@ impl Laws {
                 | MediaOrder::Listen
                 | MediaOrder::Activate
                 | MediaOrder::Mute(_)
-                | MediaOrder::Tones { .. } => {
+                | MediaOrder::Tones { .. }
+                | MediaOrder::Hide(_) => {
                     assert!(self.legs.contains(item), "{order:?} without a leg");
                     match order {
                         MediaOrder::Listen => assert!(self.heard.insert(*item), "early media after the call has begun"),
                         MediaOrder::Activate => drop(self.heard.insert(*item)),
                         MediaOrder::Mute(true) => assert!(self.silent.insert(*item), "silenced twice"),
                         MediaOrder::Mute(false) => assert!(self.silent.remove(item), "heard twice"),
+                        MediaOrder::Hide(true) => assert!(self.hidden.insert(*item), "hidden twice"),
+                        MediaOrder::Hide(false) => assert!(self.hidden.remove(item), "shown twice"),
                         _ => {}
                     }
                 }

@@ -153,7 +153,11 @@ impl Driver {
                             self.playing.retain(|(h, _)| *h != item);
                         }
                         MediaOrder::Tones { keys, .. } => self.playing.push_back((item, keys.clone())),
-                        MediaOrder::Listen | MediaOrder::Activate | MediaOrder::Mute(_) | MediaOrder::Withdraw => {}
+                        MediaOrder::Listen
+                        | MediaOrder::Activate
+                        | MediaOrder::Mute(_)
+                        | MediaOrder::Hide(_)
+                        | MediaOrder::Withdraw => {}
                     }
                     self.orders.push((item, order));
                 }
@@ -401,7 +405,7 @@ impl Driver {
         self.dial_with("audio")
     }
 
-    fn dial_with(&mut self, media: &str) -> Handle {
+    pub fn dial_with(&mut self, media: &str) -> Handle {
         let value = self.call("dial", None, json!({"destination": "bob", "mediaType": media}));
         let value = value.expect("dial is accepted");
         let handle = value["call"].as_u64().expect("a handle");
@@ -561,6 +565,7 @@ fn description_for(order: &MediaOrder) -> &'static str {
         | MediaOrder::Activate
         | MediaOrder::Mute(_)
         | MediaOrder::Tones { .. }
+        | MediaOrder::Hide(_)
         | MediaOrder::Withdraw
         | MediaOrder::Close => {
             panic!("{order:?} asks for no description")

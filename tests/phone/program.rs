@@ -3,9 +3,10 @@
 //! Owns: processes; every one is killed when its test ends. Must not import: anything but the party.
 
 use crate::party::{PATIENCE, gateway};
+use crate::pictures::{Recording, counter, folder};
 use serde_json::{Value, json};
 use std::io::{BufRead as _, BufReader, Write as _};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -113,12 +114,6 @@ impl Drop for Program {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn folder(name: &str) -> PathBuf {
-    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
-    std::fs::create_dir_all(&folder).expect("a folder");
-    folder
 }
 
 /// Samples of a finished recording.
@@ -267,6 +262,63 @@ async fn a_file_is_played_from_its_start_in_every_call() {
         let alike = rhythm(&speech, half);
         assert!(alike > 0.8, "the start of the sentence is in every call: {alike}");
     }
+    gateway.stop().await;
+}
+
+/// Words and JSON: an audio call gets video, one side keeps it, and what came is on file.
+#[tokio::test(flavor = "multi_thread")]
+async fn programs_add_video_and_record_it() {
+    let gateway = gateway().await;
+    let url = gateway.url().to_owned();
+    let recording = folder("programs").join("bob.ivf");
+    let (film, file) = (counter().display().to_string(), recording.display().to_string());
+    tokio::task::spawn_blocking(move || {
+        let mut bob = Program::start(&url, "bob", &["--json", "--play-video", &film, "--record-video", &file]);
+        bob.event("session:ready");
+        let mut alice = Program::start(&url, "alice", &["--json", "--play-video", &film]);
+        alice.say("dial bob audio");
+        let incoming = bob.event("call:incoming");
+        assert_eq!(incoming["mediaType"], "audio");
+        bob.say("answer");
+        alice.event("media:established");
+        alice.say("upgrade");
+        let asked = bob.event("call:media-modification");
+        assert_eq!(asked["newMediaType"], "video");
+        bob.say("accept");
+        alice.until("the end of the upgrade", |v| v["event"] == "call:state-changed" && v["newState"] == "connected");
+        let deadline = Instant::now() + PATIENCE;
+        while std::fs::metadata(&file).map_or(0, |file| file.len()) < 20_000 {
+            assert!(Instant::now() < deadline, "nothing is recorded");
+            std::thread::sleep(Duration::from_millis(50));
+        }
+        alice.say(r#"{"id":"less","method":"downgrade"}"#);
+        bob.until("the wish", |v| v["event"] == "call:media-modification" && v["newMediaType"] == "audio");
+        bob.say("decline");
+        assert_eq!(alice.outcome("less"), json!({"id": "less", "method": "downgrade", "result": null}));
+        bob.until("the end of it", |v| v["event"] == "call:state-changed" && v["newState"] == "connected");
+        bob.say(r#"{"id":"type","method":"getMediaType"}"#);
+        assert_eq!(bob.outcome("type")["result"], "video", "it keeps its own");
+        bob.say("hangup");
+        alice.event("call:disconnected");
+
+        // A video call is answered with audio.
+        alice.say("dial bob");
+        let incoming = bob.event("call:incoming");
+        assert_eq!(incoming["mediaType"], "video");
+        bob.say("answer audio");
+        let connected = alice.event("call:connected");
+        assert_eq!((&connected["mediaType"], &connected["downgrade"]), (&json!("audio"), &json!(true)));
+        for program in [&mut alice, &mut bob] {
+            program.say("quit");
+            assert_eq!(program.end().code(), Some(0));
+            assert!(program.errors().is_empty());
+        }
+    })
+    .await
+    .expect("the programs behave");
+    let (original, recorded) = (Recording::read(&counter()), Recording::read(&recording));
+    assert!(recorded.frames.len() >= 15);
+    original.assert_runs_through(&recorded.frames);
     gateway.stop().await;
 }
 
@@ -505,6 +557,8 @@ async fn the_exit_status_tells_what_went_wrong() {
         assert_eq!(bad.end().code(), Some(2));
         let mut scheme = Program::start("ftp://nowhere", "alice", &[]);
         assert_eq!(scheme.end().code(), Some(2));
+        let mut file = Program::start(&url, "alice", &["--record-video", "/does/not/exist/x.ivf"]);
+        assert_eq!(file.end().code(), Some(2));
         let mut file = Program::start(&url, "alice", &["--record", "/does/not/exist/x.wav"]);
         assert_eq!(file.end().code(), Some(2));
         // SIGINT while nothing happens, and the recording of no call is a valid file.

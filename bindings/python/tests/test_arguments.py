@@ -62,7 +62,7 @@ async def refused_or_not(argument: str, step: Callable[[], Any]) -> None:
 
 SETTINGS = (
     "domain local_media remote_media pcm_rate ice_servers relay_only ipv4 ipv6 loopback ports gather_ms connect_ms "
-    "event_channel audio_codecs opus_complexity root_certificates"
+    "event_channel audio_codecs video_codecs opus_complexity root_certificates"
 ).split()
 
 
@@ -93,6 +93,9 @@ async def test_settings_of_a_phone(name: str) -> None:
         ({"audio_codecs": b"x"}, TypeError),
         ({"audio_codecs": "opus"}, TypeError),
         ({"audio_codecs": [1]}, TypeError),
+        ({"video_codecs": "vp8"}, TypeError),
+        ({"video_codecs": ["av1"]}, ewebrtc.ConfigError),
+        ({"video_codecs": []}, ewebrtc.ConfigError),
         ({"root_certificates": "text"}, TypeError),
         ({"pcm_rate": -1}, ewebrtc.ConfigError),
         ({"pcm_rate": None}, TypeError),

@@ -37,6 +37,8 @@ pub(crate) enum Report {
     Room(Arc<dyn Fn(RoomEvent) + Send + Sync>, RoomEvent),
     /// The worker has let a leg go.
     Ended(Arc<Shared>),
+    /// The video task of a leg is over.
+    VideoEnded(Arc<Shared>),
 }
 
 /// Something that a worker serves in every tick: a leg, or a conference room with all of its legs.
@@ -361,6 +363,9 @@ fn report(queue: &Receiver<Report>) {
             }
             Report::Ended(shared) => {
                 shared.ended.send_replace(true);
+            }
+            Report::VideoEnded(shared) => {
+                shared.video.ended.send_replace(true);
             }
         }
     }

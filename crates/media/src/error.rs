@@ -13,7 +13,7 @@ use std::fmt;
 pub enum MediaError {
     /// A session description could not be read, or offers nothing that we can use.
     Sdp(String),
-    /// A source or a sink cannot be had: the file is missing, is no WAV file, has a format we do not read, or cannot
+    /// A source or a sink cannot be had: the file is missing, is no WAV or IVF file, has a format we do not read, or cannot
     /// be written (code 0020).
     Source(String),
     /// The peer connection could not be built or refused an operation.

@@ -1,23 +1,29 @@
-//! A leg: one peer connection with its audio, from a source and to a sink.
+//! A leg: one peer connection with its audio and video, from sources and to sinks.
 //!
 //! Owns: the handle that the phone holds, and the order in which the parts of a leg are made and taken apart. The
-//! asynchronous functions run on the tokio runtime; the audio itself is served by the engine's own threads.
+//! asynchronous functions run on the tokio runtime; the audio itself is served by the engine's own threads, video by a
+//! task of the runtime.
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::SyncSender;
 use std::sync::{Arc, Mutex, PoisonError, Weak};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
+
 use crate::codec::{self, CodecSettings, SAMPLE_RATE};
 use crate::dtmf::{MOST_TONES, Tone};
-use crate::engine::Engine;
+use crate::engine::{Engine, Report};
 use crate::error::MediaError;
 use crate::shared::{LegEvent, Receiver, Route, Shared};
 use crate::sink::{AudioSink, Drain, WavRecorder};
 use crate::source::{AudioSource, Feed};
 use crate::transport::{
     AudioCodec, Direction, IceConfig, Medium, Negotiated, NegotiatedAudio, Transport, TransportConfig, TransportState,
+    VideoCodec,
 };
+use crate::video::{self, VideoFeed, VideoSink, VideoSource, VideoStats};
 use crate::worker::{LegParts, LegWork};
 
 /// How long [`Leg::close`] waits for the audio threads, which need 10 ms.
@@ -34,6 +40,12 @@ pub struct LegConfig {
     pub source: AudioSource,
     /// Where the audio that comes in goes.
     pub sink: AudioSink,
+    /// Codecs for video in order of preference; without one there is no video.
+    pub video_codecs: Vec<VideoCodec>,
+    /// Where the video that goes out comes from, once it is agreed upon; none: it is only received.
+    pub video_source: Option<VideoSource>,
+    /// Where the video that comes in goes, from the activation on.
+    pub video_sink: VideoSink,
     /// How audio is encoded.
     pub codec: CodecSettings,
     /// Without a packet for so long, [`LegEvent::Interrupted`] is reported; 5 s by default.
@@ -48,6 +60,9 @@ impl Default for LegConfig {
             audio_codecs: transport.audio_codecs,
             source: AudioSource::Silence,
             sink: AudioSink::Discard,
+            video_codecs: transport.video_codecs,
+            video_source: None,
+            video_sink: VideoSink::Discard,
             codec: CodecSettings::default(),
             interrupted_after: Duration::from_secs(5),
         }
@@ -98,6 +113,8 @@ pub struct LegStats {
     pub level_out_dbfs: f32,
     /// Payload buffers that had to be allocated because the transport still held all of the pool.
     pub payload_allocations: u64,
+    /// The figures of video; all others are those of audio.
+    pub video: VideoStats,
 }
 
 struct Inner {
@@ -108,14 +125,20 @@ struct Inner {
     /// What was handed to the worker last.
     route: Mutex<Option<NegotiatedAudio>>,
     recorder: Option<WavRecorder>,
+    /// Of the runtime that the leg was made on.
+    runtime: Handle,
+    video_sink: VideoSink,
+    reports: SyncSender<Report>,
     /// Kept so that the owner's function is not dropped on an audio thread.
-    _events: Arc<dyn Fn(LegEvent) + Send + Sync>,
+    events: Arc<dyn Fn(LegEvent) + Send + Sync>,
 }
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        // The worker lets go of its half at its next tick; the transport closes itself with its last handle.
+        // The worker lets go of its half at its next tick, the video task at once; the transport closes itself with its
+        // last handle.
         self.shared.closing.store(true, Ordering::Release);
+        self.shared.video.wake.notify_one();
     }
 }
 
@@ -163,10 +186,13 @@ impl Leg {
         let id = NUMBERS.fetch_add(1, Ordering::Relaxed);
         let feed = Feed::open(&config.source, id)?;
         let drain = Drain::open(&config.sink, id)?;
+        let video = config.video_source.as_ref().map(VideoFeed::open).transpose()?;
+        let runtime = Handle::try_current().map_err(|_| MediaError::Transport("a leg needs a tokio runtime".into()))?;
         let reports = Engine::global().reports()?;
         let shared = Arc::new(Shared::new());
+        shared.video.order(|orders| orders.feed = Some(video));
         let settings =
-            TransportConfig { ice: config.ice, audio_codecs: config.audio_codecs, ..TransportConfig::default() };
+            TransportConfig { ice: config.ice, audio_codecs: config.audio_codecs, video_codecs: config.video_codecs };
         let transport = Transport::new(settings, Arc::new(Receiver(shared.clone()))).await?;
         let events: Arc<dyn Fn(LegEvent) + Send + Sync> = Arc::new(events);
         let work = LegWork::new(LegParts {
@@ -175,7 +201,7 @@ impl Leg {
             feed,
             drain,
             events: events.clone(),
-            reports,
+            reports: reports.clone(),
             ssrc: transport.ssrc(Medium::Audio),
             interrupted_after_us: i64::try_from(config.interrupted_after.as_micros()).unwrap_or(i64::MAX),
             seed: RandomState::new().build_hasher().finish(),
@@ -185,7 +211,8 @@ impl Leg {
             AudioSink::Discard | AudioSink::Pcm(_) => None,
         };
         let route = Mutex::new(None);
-        let inner = Inner { id, shared, transport, codec: config.codec, route, recorder, _events: events };
+        let (codec, video_sink) = (config.codec, config.video_sink);
+        let inner = Inner { id, shared, transport, codec, route, recorder, runtime, video_sink, reports, events };
         Ok((Leg { inner: Arc::new(inner) }, Box::new(work)))
     }
 
@@ -245,7 +272,7 @@ impl Leg {
         self.adopt()
     }
 
-    /// The direction that the next offer or answer is to have, e.g. for a hold.
+    /// The direction that the audio of the next offer or answer is to have, e.g. for a hold.
     pub fn set_direction(&self, direction: Direction) {
         self.inner.transport.set_direction(Medium::Audio, direction);
     }
@@ -256,12 +283,52 @@ impl Leg {
         self.inner.shared.listening.store(true, Ordering::Release);
     }
 
+    /// Whether the next offer or answer is to have video, and in which direction; a new leg has none. Stays wished for.
+    ///
+    /// `None`: video is not offered, and refused (port 0) where the other side offers it; video that is in use stays in
+    /// our offers as an `inactive` section, so that a later wish finds it again. What both sides have agreed upon stands
+    /// in [`Leg::negotiated`]; sending begins with it, from the source's beginning, if the direction says so.
+    pub fn set_video(&self, wish: Option<Direction>) {
+        let inner = &self.inner;
+        if wish.is_some() && inner.shared.video.start() {
+            inner.runtime.spawn(video::attend(video::Parts {
+                leg: inner.id,
+                shared: inner.shared.clone(),
+                transport: inner.transport.clone(),
+                sink: inner.video_sink.clone(),
+                reports: inner.reports.clone(),
+                events: inner.events.clone(),
+            }));
+        }
+        inner.transport.set_video(wish);
+    }
+
+    /// Sends video from another source, from its beginning, or none any more; the old one is let go. The direction is not
+    /// changed by it.
+    ///
+    /// # Errors
+    /// [`MediaError::Source`] when it cannot be had (the old one goes on), [`MediaError::Closed`].
+    pub fn set_video_source(&self, source: Option<VideoSource>) -> Result<(), MediaError> {
+        self.open()?;
+        let feed = source.as_ref().map(VideoFeed::open).transpose()?;
+        self.inner.shared.video.order(|orders| orders.feed = Some(feed));
+        Ok(())
+    }
+
+    /// Asks the other side for a key frame (PLI), at most ten times a second. Not needed after a loss: then it is asked
+    /// for without this. Without video that comes in nothing happens.
+    pub fn request_key_frame(&self) {
+        let video = &self.inner.shared.video;
+        video.signal(&video.ask_for_key_frame);
+    }
+
     /// The call is connected: the sink begins to take what is heard, and the source begins as soon as the path is up, so
     /// that the other side hears it from its start. Until then silence is sent and, without [`Leg::listen`], nothing is
     /// recorded. A second call changes nothing.
     pub fn activate(&self) {
         self.inner.shared.listening.store(true, Ordering::Release);
         self.inner.shared.active.store(true, Ordering::Release);
+        self.inner.shared.video.wake.notify_one();
     }
 
     /// While muted, silence is sent; packets go on, and so does the source, unheard.
@@ -345,6 +412,7 @@ impl Leg {
             level_in_dbfs: decibels(&figures.level_in),
             level_out_dbfs: decibels(&figures.level_out),
             payload_allocations: count(&figures.payload_allocations),
+            video: shared.video.stats(),
         }
     }
 
@@ -355,9 +423,13 @@ impl Leg {
     pub async fn close(&self) {
         let inner = &self.inner;
         inner.shared.closing.store(true, Ordering::Release);
+        inner.shared.video.wake.notify_one();
         let mut ended = inner.shared.ended.subscribe();
         if tokio::time::timeout(CLOSE_PATIENCE, ended.wait_for(|ended| *ended)).await.is_err() {
             log::warn!("the audio of a call did not end in time");
+        }
+        if tokio::time::timeout(CLOSE_PATIENCE, inner.shared.video.ended()).await.is_err() {
+            log::warn!("the video of a call did not end in time");
         }
         inner.transport.close().await;
         if let Some(recorder) = inner.recorder.clone() {
@@ -366,6 +438,11 @@ impl Leg {
                 Ok(Err(error)) => log::warn!("a recording is not complete: {error}"),
                 Err(_) => log::warn!("a recording could not be completed"),
             }
+        }
+        if let VideoSink::Ivf(recorder) = inner.video_sink.clone()
+            && let Ok(Err(error)) = tokio::task::spawn_blocking(move || recorder.flush()).await
+        {
+            log::warn!("a recording of video is not complete: {error}");
         }
     }
 
@@ -378,7 +455,8 @@ impl Leg {
         let Some(negotiated) = self.inner.transport.negotiated() else {
             return Err(MediaError::Sdp("offer and answer have no audio in common".into()));
         };
-        let audio = negotiated.audio;
+        let Negotiated { audio, video } = negotiated;
+        self.inner.shared.video.order(|orders| orders.route = Some(video));
         let mut last = self.inner.route.lock().unwrap_or_else(PoisonError::into_inner);
         let same_codec = last.is_some_and(|old| old.codec == audio.codec);
         let encoder = if same_codec { None } else { Some(codec::encoder(audio.codec, &self.inner.codec)?) };

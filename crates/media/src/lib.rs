@@ -1,10 +1,12 @@
 //! Peer connections, codecs, jitter buffer, sources and sinks: one *leg* of a call, from a WAV file or a program's PCM
-//! to RTP and back.
+//! to RTP and back, and from a file or a program's encoded pictures to RTP and back.
 //!
-//! Owns: everything about audio between the session description and the samples. It knows nobody above it: no call, no
+//! Owns: everything about audio between the session description and the samples, and about video between the session
+//! description and the encoded pictures. It knows nobody above it: no call, no
 //! session, no gateway. The path of a sample is walked in this order: `source` → `codec` → `worker` → `transport`, and
 //! back `transport` → `jitter` (with `codec`) → `worker` → `sink`; `leg` puts the two ends together, `engine` is the
-//! clock of all of them. `anchor` stands beside a leg: two transports whose packets are passed from one to the other.
+//! clock of all of them. `anchor` stands beside a leg: two transports whose packets are passed from one to the other. The path
+//! of a picture stands at the head of `video`.
 #![warn(missing_docs)]
 
 pub mod analysis;
@@ -30,6 +32,7 @@ mod tick_tests;
 #[cfg(test)]
 mod tone_tests;
 pub mod transport;
+pub mod video;
 mod wav;
 mod worker;
 
@@ -43,3 +46,7 @@ pub use shared::LegEvent;
 pub use sink::{AudioSink, WavRecorder};
 pub use source::AudioSource;
 pub use strain::MOST_STRAIN;
+pub use video::{
+    FrameRefused, IvfRecorder, VideoFrame, VideoFrameReader, VideoFrameWriter, VideoSink, VideoSource, VideoStats,
+    video_channel,
+};

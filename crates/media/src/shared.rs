@@ -14,6 +14,7 @@ use crate::dtmf::Tone;
 use crate::ring::{PacketHead, PacketRing};
 use crate::source::Feed;
 use crate::transport::{AudioCodec, Medium, NegotiatedAudio, RemoteReport, RtpPacket, TransportEvents, TransportState};
+use crate::video::VideoLink;
 
 /// Eight-byte words for packets between two ticks, 32 kB: a burst of 3 s of Opus at 32 kbit/s or of G.711 fits. More is
 /// dropped and counted.
@@ -41,6 +42,12 @@ pub enum LegEvent {
     TonesRefused,
     /// The other side has pressed a key; told once for each.
     ToneReceived(char),
+    /// The first complete picture of the other side has come.
+    FirstVideo,
+    /// The other side cannot show our video until a key frame comes; told when the source is the program's pictures
+    /// ([`VideoSource::Frames`](crate::VideoSource::Frames)), also when video begins. It may come many times for one loss,
+    /// at most ten times a second.
+    KeyFrameWanted,
     /// Final: the path is lost or was never found. The text is for a person.
     Failed(String),
 }
@@ -112,6 +119,7 @@ pub(crate) struct Shared {
     has_orders: AtomicBool,
     codec: AtomicU32,
     pub(crate) figures: Figures,
+    pub(crate) video: VideoLink,
     /// Becomes true when the worker has let the leg go and its last event was reported.
     pub(crate) ended: watch::Sender<bool>,
 }
@@ -137,6 +145,7 @@ impl Shared {
             has_orders: AtomicBool::new(false),
             codec: AtomicU32::new(UNKNOWN),
             figures: Figures::default(),
+            video: VideoLink::default(),
             ended: watch::Sender::new(false),
         }
     }
@@ -235,7 +244,7 @@ impl TransportEvents for Receiver {
                 };
                 self.0.bring(&head, &packet.payload);
             }
-            Medium::Video => {}
+            Medium::Video => self.0.video.bring(packet, arrival),
         }
     }
 
@@ -251,6 +260,10 @@ impl TransportEvents for Receiver {
         }
     }
 
+    fn key_frame_wanted(&self) {
+        self.0.video.signal(&self.0.video.key_frame_wanted);
+    }
+
     fn state(&self, state: TransportState) {
         match state {
             TransportState::Connected => self.0.up.store(true, Ordering::Release),
@@ -263,5 +276,6 @@ impl TransportEvents for Receiver {
             }
             TransportState::Closed => self.0.up.store(false, Ordering::Release),
         }
+        self.0.video.wake.notify_one();
     }
 }

@@ -158,7 +158,7 @@ impl Bench {
             .try_iter()
             .filter_map(|report| match report {
                 Report::Event(_, event) => Some(event),
-                Report::Room(..) | Report::Ended(_) => None,
+                Report::Room(..) | Report::Ended(_) | Report::VideoEnded(_) => None,
             })
             .collect()
     }

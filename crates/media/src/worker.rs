@@ -447,7 +447,7 @@ impl LegWork {
             match self.parts.reports.try_send(report) {
                 Ok(()) => {}
                 Err(TrySendError::Full(Report::Event(_, event))) => return self.waiting.insert(0, event),
-                Err(TrySendError::Full(Report::Room(..) | Report::Ended(_)) | TrySendError::Disconnected(_)) => return,
+                Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) => return,
             }
         }
     }

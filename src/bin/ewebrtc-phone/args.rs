@@ -3,6 +3,7 @@
 //! Owns: options and help. Lives on: the main thread. Must not import: the library beyond its plain types.
 
 use ewebrtc::Secret;
+use std::io::Read as _;
 use std::path::{Path, PathBuf};
 
 /// What `--help` prints.
@@ -21,9 +22,15 @@ usage: ewebrtc-phone --gateway URL --user NAME [options]
                    ignored then
   --play SOURCE    what the other party hears, from the start of each call:
                    FILE.wav, wav:FILE, tone:HZ or silence (default silence)
+  --play-video FILE.ivf
+                   what the other party sees, from the start of the video of each
+                   call: VP8 or H.264. Calls are video calls then, unless they
+                   are dialled or answered with the word audio
   --record FILE    write what a person would hear to this WAV file, from the
                    connection to the end of a call; later calls are appended.
                    What the file held before is lost
+  --record-video FILE.ivf
+                   write the video that comes to this file, as --record does
   --websocket      hear of events over a WebSocket rather than by polling,
                    where the gateway offers one
   --json           write JSON lines to standard output
@@ -31,8 +38,9 @@ usage: ewebrtc-phone --gateway URL --user NAME [options]
 
 Standard input takes one command a line, in words or as JSON:
 
-  dial NAME | answer | reject | cancel | hangup | mute | unmute | calls | login |
-  logout | quit | help, which names them all
+  dial NAME | answer | reject | cancel | hangup | mute | unmute | upgrade |
+  downgrade | accept | decline | calls | login | logout | quit | help, which names
+  them all
   {\"id\":\"c1\",\"method\":\"dial\",\"options\":{\"destination\":\"bob\"}}
 
 Exit status: 0 after quit, the end of input or a signal; 1 when the login
@@ -60,6 +68,8 @@ pub struct Args {
     pub local_media: String,
     /// WAV file to write.
     pub record: Option<PathBuf>,
+    /// IVF file to write.
+    pub record_video: Option<PathBuf>,
     /// Events over a WebSocket.
     pub websocket: bool,
     /// JSON lines instead of text.
@@ -89,6 +99,7 @@ impl Args {
         let (mut gateway, mut user, mut token, mut e911) = (None, None, None, None);
         let (mut associate, mut auto_answer, mut websocket, mut json) = (false, false, false, false);
         let (mut play, mut record) = (None, None);
+        let (mut play_video, mut record_video) = (None, None);
         fn text(parser: &mut lexopt::Parser) -> Result<String, String> {
             parser.value().and_then(|v| v.string()).map_err(|e| e.to_string())
         }
@@ -99,6 +110,8 @@ impl Args {
                 Long("token") => token = Some(Secret::from(text(&mut parser)?)),
                 Long("e911") => e911 = Some(text(&mut parser)?),
                 Long("play") => play = Some(text(&mut parser)?),
+                Long("play-video") => play_video = Some(text(&mut parser)?),
+                Long("record-video") => record_video = Some(PathBuf::from(text(&mut parser)?)),
                 Long("record") => record = Some(PathBuf::from(text(&mut parser)?)),
                 Long("associate") => associate = true,
                 Long("auto-answer") => auto_answer = true,
@@ -118,8 +131,9 @@ impl Args {
             associate,
             e911,
             auto_answer,
-            local_media: source(play.as_deref().unwrap_or("silence"))?,
+            local_media: source(play.as_deref().unwrap_or("silence"))? + &video_source(play_video.as_deref())?,
             record,
+            record_video,
             websocket,
             json,
         })))
@@ -148,6 +162,19 @@ fn source(text: &str) -> Result<String, String> {
     Err(format!("--play {text}: FILE.wav, wav:FILE, tone:HZ (20 to 20000) or silence is needed"))
 }
 
+/// The part of `localMedia` for a `--play-video` argument; the file must be there and be one of a codec that is sent.
+fn video_source(path: Option<&str>) -> Result<String, String> {
+    let Some(path) = path else { return Ok(String::new()) };
+    let mut head = [0; 12];
+    let read = std::fs::File::open(path).and_then(|mut file| file.read_exact(&mut head));
+    read.map_err(|e| format!("--play-video {path}: {e}"))?;
+    match (&head[..4], &head[8..]) {
+        (b"DKIF", b"VP80" | b"H264") => Ok(format!(";video=ivf:{path}")),
+        (b"DKIF", _) => Err(format!("--play-video {path}: neither VP8 nor H.264 is in it")),
+        _ => Err(format!("--play-video {path}: this is no IVF file")),
+    }
+}
+
 /// Writes a valid WAV file without samples, so that a path that cannot be written is noticed at once and a recording of no call
 /// is a file as well.
 pub fn empty_wav(path: &Path) -> Result<(), hound::Error> {
@@ -158,6 +185,17 @@ pub fn empty_wav(path: &Path) -> Result<(), hound::Error> {
         sample_format: hound::SampleFormat::Int,
     };
     hound::WavWriter::create(path, spec)?.finalize()
+}
+
+/// As [`empty_wav`], an IVF file without pictures.
+pub fn empty_ivf(path: &Path) -> std::io::Result<()> {
+    let mut head = b"DKIF\0\0\x20\0VP80".to_vec();
+    // No size yet; 90000 ticks per second.
+    head.extend([0; 4]);
+    head.extend(90_000_u32.to_le_bytes());
+    head.extend(1_u32.to_le_bytes());
+    head.extend([0; 8]);
+    std::fs::write(path, head)
 }
 
 #[cfg(test)]
@@ -191,6 +229,8 @@ mod tests {
             (&["extra"], "extra"),
             (&["--gateway", "x", "--user", "y", "--play", "nothing.wav"], "nothing.wav"),
             (&["--gateway", "x", "--user", "y", "--play", "tone:0"], "tone:0"),
+            (&["--gateway", "x", "--user", "y", "--play-video", "nothing.ivf"], "nothing.ivf"),
+            (&["--gateway", "x", "--user", "y", "--play-video", "Cargo.toml"], "no IVF file"),
         ] {
             let message = read(args).map(|_| ()).expect_err("refused");
             assert!(message.contains(word), "{message}");

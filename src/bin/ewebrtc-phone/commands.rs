@@ -8,9 +8,12 @@ use ewebrtc::{Error, Phone};
 use serde_json::{Map, Value, json};
 
 const WORDS: &str = "\
-dial NAME [audio]    call a name, user@domain or number ('echo' answers by itself)
-add NAME [audio]     hold the present call and call somebody else
-answer [end|hold]    answer the incoming call, ending or holding the present one
+dial NAME [audio|video]
+                     call a name, user@domain or number ('echo' answers by itself)
+add NAME [audio|video]
+                     hold the present call and call somebody else
+answer [end|hold] [audio|video]
+                     answer the incoming call, ending or holding the present one
 reject               refuse the incoming call
 cancel               withdraw the call being dialled
 hangup               end the call
@@ -18,6 +21,8 @@ hold, resume         put the call on hold, go on with it
 switch               go on with the other call, holding this one
 transfer             connect the two parties with each other and leave
 move                 hand the call to another session of yours
+upgrade, downgrade   add video to the call, take it away
+accept, decline      agree to what the other party wants to add or take away, or not
 mute, unmute         stop and start sending your audio
 dtmf KEYS [GAP]      press keys (0-9 A-D * #, a comma is a pause); milliseconds between two
 calls, media, busy   list calls, media type, whether a call is in progress
@@ -62,10 +67,17 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
             give(phone, out, calling(&word), json!({"destination": destination.join(" ")})).await;
         }
         ("answer", []) => give(phone, out, "answer", json!({})).await,
+        ("answer", [kind @ ("audio" | "video")]) => give(phone, out, "answer", json!({"mediaType": kind})).await,
         ("answer", [action]) => give(phone, out, "answer", json!({"action": action})).await,
+        ("answer", [action, kind]) => {
+            give(phone, out, "answer", json!({"action": action, "mediaType": kind})).await;
+        }
+        ("accept", []) => give(phone, out, "acceptModification", json!({})).await,
+        ("decline", []) => give(phone, out, "rejectModification", json!({})).await,
         ("switch", []) => give(phone, out, "switchCall", json!({})).await,
         (
-            "reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout" | "hold" | "resume" | "transfer" | "move",
+            "reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout" | "hold" | "resume" | "transfer" | "move"
+            | "upgrade" | "downgrade",
             [],
         ) => give(phone, out, &word, json!({})).await,
         ("dtmf", [keys]) => give(phone, out, "sendDTMFTone", json!({"input": keys})).await,

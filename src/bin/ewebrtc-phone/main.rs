@@ -88,6 +88,13 @@ async fn run(args: Args) -> u8 {
         }
         config.remote_media = format!("wav:{}", path.display());
     }
+    if let Some(path) = &args.record_video {
+        if let Err(error) = args::empty_ivf(path) {
+            eprintln!("ewebrtc-phone: --record-video {}: {error}", path.display());
+            return 2;
+        }
+        config.remote_media += &format!(";video=ivf:{}", path.display());
+    }
     let phone = match Phone::new(config) {
         Ok(phone) => phone,
         Err(error) => {

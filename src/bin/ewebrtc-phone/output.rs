@@ -49,6 +49,7 @@ fn describe(event: &Event) -> String {
         "from",
         "to",
         "mediaType",
+        "newMediaType",
         "oldState",
         "newState",
         "message",

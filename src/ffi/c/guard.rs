@@ -27,7 +27,7 @@ pub const EWEBRTC_ERR_ARGUMENT: i32 = -2;
 pub const EWEBRTC_ERR_STRUCT_SIZE: i32 = -3;
 /// No such phone, gateway or live call: the handle is wrong, or what it named is freed or has ended.
 pub const EWEBRTC_ERR_NOT_FOUND: i32 = -4;
-/// Not possible in this state: the call has no program audio, or the phone has a callback.
+/// Not possible in this state: the call has no program audio or video, or the phone has a callback.
 pub const EWEBRTC_ERR_STATE: i32 = -5;
 /// Too many commands are under way; this one was not given.
 pub const EWEBRTC_ERR_BUSY: i32 = -6;
@@ -165,6 +165,15 @@ pub(super) unsafe fn place<'a, T>(out: *mut T, what: &str) -> Result<&'a mut T, 
     unsafe { out.as_mut() }.ok_or_else(|| null(what))
 }
 
+/// A value of the program that must be there.
+///
+/// # Safety
+/// `value` is null or may be read, and nobody writes it during this call.
+pub(super) unsafe fn value<'a, T>(value: *const T, what: &str) -> Result<&'a T, Fail> {
+    // SAFETY: null is checked; the rest is the caller's contract.
+    unsafe { value.as_ref() }.ok_or_else(|| null(what))
+}
+
 /// Gives a result its value for a failure, before anything can fail: a program may free or use it without looking first.
 ///
 /// # Safety
@@ -188,7 +197,7 @@ pub(super) fn give(text: &str) -> *mut c_char {
 /// # Safety
 /// `samples` is null or points to `count` samples that live for this call.
 pub(super) unsafe fn samples<'a>(samples: *const i16, count: usize) -> Result<&'a [i16], Fail> {
-    check_samples(samples, count)?;
+    check(samples, count, "samples")?;
     // SAFETY: not null, aligned, of a length that an object can have; the rest is the caller's contract.
     Ok(unsafe { std::slice::from_raw_parts(samples, count) })
 }
@@ -198,17 +207,37 @@ pub(super) unsafe fn samples<'a>(samples: *const i16, count: usize) -> Result<&'
 /// # Safety
 /// `samples` is null or points to `count` samples that may be written and that nobody else uses during this call.
 pub(super) unsafe fn samples_mut<'a>(samples: *mut i16, count: usize) -> Result<&'a mut [i16], Fail> {
-    check_samples(samples, count)?;
+    check(samples, count, "samples")?;
     // SAFETY: not null, aligned, of a length that an object can have; the rest is the caller's contract.
     Ok(unsafe { std::slice::from_raw_parts_mut(samples, count) })
 }
 
-fn check_samples(samples: *const i16, count: usize) -> Result<(), Fail> {
-    if samples.is_null() {
-        return Err(null("samples"));
+/// Takes bytes as a slice.
+///
+/// # Safety
+/// `data` is null or points to `size` bytes that live for this call.
+pub(super) unsafe fn bytes<'a>(data: *const u8, size: usize) -> Result<&'a [u8], Fail> {
+    check(data, size, "data")?;
+    // SAFETY: not null, of a length that an object can have; the rest is the caller's contract.
+    Ok(unsafe { std::slice::from_raw_parts(data, size) })
+}
+
+/// Takes room for bytes as a slice.
+///
+/// # Safety
+/// `data` is null or points to `size` bytes that may be written and that nobody else uses during this call.
+pub(super) unsafe fn bytes_mut<'a>(data: *mut u8, size: usize) -> Result<&'a mut [u8], Fail> {
+    check(data, size, "data")?;
+    // SAFETY: not null, of a length that an object can have; the rest is the caller's contract.
+    Ok(unsafe { std::slice::from_raw_parts_mut(data, size) })
+}
+
+fn check<T>(list: *const T, count: usize, what: &str) -> Result<(), Fail> {
+    if list.is_null() {
+        return Err(null(what));
     }
-    if !samples.is_aligned() || count > isize::MAX as usize / size_of::<i16>() {
-        return Err(argument("samples are not aligned, or more than memory can hold"));
+    if !list.is_aligned() || count > isize::MAX as usize / size_of::<T>() {
+        return Err(argument(format!("{what}: not aligned, or more than memory can hold")));
     }
     Ok(())
 }

@@ -7,6 +7,7 @@
 #![allow(non_camel_case_types, reason = "the names are those of the C header")]
 #![allow(clippy::missing_safety_doc, reason = "the header says it once for all functions, in cbindgen.toml")]
 
+mod ends;
 mod gateway;
 mod guard;
 #[cfg(feature = "test-hooks")]
@@ -17,3 +18,4 @@ mod phone;
 mod registry;
 mod sink;
 mod utility;
+mod video;

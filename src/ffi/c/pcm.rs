@@ -1,52 +1,13 @@
 //! Program audio and statistics of calls on the C side.
 //!
-//! Owns: the program's ends of the calls' audio, once they were used. Lives on: the caller's thread; the audio itself never
-//! waits for it. Must not import: `runtime`, `core`, `signal`.
+//! Owns: nothing. Lives on: the caller's thread; the audio itself never waits for it. Must not import: `runtime`, `core`,
+//! `signal`.
 
-use super::guard::{
-    EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_STATE, Fail, clear, ewebrtc_status, give, place, samples, samples_mut,
-};
-use super::phone::{Held, ewebrtc_call, ewebrtc_phone, with_phone};
-use crate::api::{PcmReader, PcmWriter};
+use super::ends::{end, gone};
+use super::guard::{EWEBRTC_ERR_STATE, Fail, clear, ewebrtc_status, give, place, samples, samples_mut};
+use super::phone::{ewebrtc_call, ewebrtc_phone, with_phone};
 use libc::c_char;
 use serde_json::json;
-use std::collections::HashMap;
-use std::sync::{Arc, PoisonError};
-
-#[derive(Default)]
-struct Ends {
-    writer: Option<Arc<PcmWriter>>,
-    reader: Option<Arc<PcmReader>>,
-}
-
-/// The ends of a phone's calls.
-#[derive(Default)]
-pub(super) struct Audio(HashMap<u64, Ends>);
-
-fn gone() -> Fail {
-    Fail(EWEBRTC_ERR_NOT_FOUND, "no live call has this handle".into())
-}
-
-/// The end that `pick` names, taken from the call when it is first asked for. `after_end`: what has come may still be read.
-fn end<T>(held: &Held, call: u64, after_end: bool, pick: fn(&mut Ends) -> &mut Option<Arc<T>>) -> Result<Arc<T>, Fail> {
-    let mut audio = held.audio.lock().unwrap_or_else(PoisonError::into_inner);
-    let object = held.phone.call(call);
-    let lives = object.state().is_some();
-    if lives && !audio.0.contains_key(&call) {
-        // Ended calls keep their unread audio until another call begins to be used.
-        audio.0.retain(|other, _| held.phone.call(*other).state().is_some());
-        audio.0.insert(call, Ends::default());
-    }
-    let Some(ends) = audio.0.get_mut(&call).filter(|_| lives || after_end) else { return Err(gone()) };
-    // The two ends come with the call's media, which may begin later than the call.
-    ends.writer = ends.writer.take().or_else(|| object.pcm_writer().map(Arc::new));
-    ends.reader = ends.reader.take().or_else(|| object.pcm_reader().map(Arc::new));
-    match pick(ends) {
-        Some(end) => Ok(end.clone()),
-        None if lives => Err(Fail(EWEBRTC_ERR_STATE, "the call has no program audio in this direction".into())),
-        None => Err(gone()),
-    }
-}
 
 /// Appends samples to what a call with "localMedia" "pcm" sends: 16-bit, mono, pcm_rate of the phone. Never waits for
 /// the call; about 30 seconds fit. When nothing is there silence is sent.

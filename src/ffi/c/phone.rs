@@ -2,15 +2,15 @@
 //!
 //! Owns: the table of phones. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
+use super::ends::Programs;
 use super::guard::{
     EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_NULL, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE,
     EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, clear, ewebrtc_status, give,
     guard, json, optional_text, place, set_last, text,
 };
-use super::pcm::Audio;
 use super::registry::Registry;
 use super::sink::{DropFn, EventFn, Feed, Sink, Waited};
-use crate::api::{AudioCodec, Error, EventChannel, Phone, PhoneConfig, ice_from_json};
+use crate::api::{AudioCodec, Error, EventChannel, Phone, PhoneConfig, VideoCodec, ice_from_json};
 use crate::ffi::waiting::in_callback;
 use libc::{c_char, c_void};
 use serde_json::{Value, json};
@@ -58,10 +58,12 @@ pub struct ewebrtc_phone_config {
     pub drop_user: ewebrtc_drop_fn,
     /// Domain appended to names and short numbers. Default: that of one's own address as the gateway names it.
     pub domain: *const c_char,
-    /// "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm". Default "silence". What a call names
+    /// "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm", and for video ";video=ivf:PATH" or
+    /// ";video=frames" behind it (see ewebrtc_video_write). Default "silence". What a call names
     /// holds for later calls that name none.
     pub local_media: *const c_char,
-    /// "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm". Default "discard". Likewise.
+    /// "remoteMedia" of calls that give none: "discard", "wav:PATH" or "pcm", and ";video=ivf:PATH" or ";video=frames" behind
+    /// it. Default "discard". Likewise.
     pub remote_media: *const c_char,
     /// Audio codecs by preference, separated by commas. Default "opus,pcmu,pcma".
     pub audio_codecs: *const c_char,
@@ -74,6 +76,8 @@ pub struct ewebrtc_phone_config {
     pub opus_complexity: u32,
     /// How the phone hears of events: EWEBRTC_EVENTS_LONG_POLL (0, the default) or EWEBRTC_EVENTS_WEBSOCKET.
     pub event_channel: u32,
+    /// Video codecs by preference, separated by commas. Default "vp8,h264". Since version 1.1 of the interface.
+    pub video_codecs: *const c_char,
 }
 
 /// No version will have a larger struct; a greater size is memory that nobody has filled in.
@@ -85,7 +89,7 @@ const FIRST_SIZE: usize = offset_of!(ewebrtc_phone_config, event_channel) + size
 /// A phone and what belongs to it on this side.
 pub(super) struct Held {
     pub(super) phone: Phone,
-    pub(super) audio: Mutex<Audio>,
+    pub(super) programs: Mutex<Programs>,
     sink: Arc<Sink>,
 }
 
@@ -140,16 +144,19 @@ fn unknown_member() -> Fail {
     Fail(EWEBRTC_ERR_UNSUPPORTED, "the struct has a member that this version does not know".into())
 }
 
-fn codecs(text: &str) -> Result<Vec<AudioCodec>, Fail> {
-    text.split(',')
-        .map(|name| match name.trim().to_ascii_lowercase().as_str() {
-            "opus" => Ok(AudioCodec::Opus),
-            "pcmu" => Ok(AudioCodec::Pcmu),
-            "pcma" => Ok(AudioCodec::Pcma),
-            other => Err(argument(format!("audio_codecs: there is no codec {other:?}"))),
-        })
-        .collect()
+/// Codecs by their names, separated by commas.
+fn codecs<C: Copy>(text: &str, what: &str, known: &[(&str, C)]) -> Result<Vec<C>, Fail> {
+    let of = |name: &str| {
+        let found = known.iter().find(|(known, _)| name.trim().eq_ignore_ascii_case(known));
+        found.map(|(_, codec)| *codec).ok_or_else(|| argument(format!("{what}: there is no codec {name:?}")))
+    };
+    text.split(',').map(of).collect()
 }
+
+const AUDIO_CODECS: [(&str, AudioCodec); 3] =
+    [("opus", AudioCodec::Opus), ("pcmu", AudioCodec::Pcmu), ("pcma", AudioCodec::Pcma)];
+
+const VIDEO_CODECS: [(&str, VideoCodec); 2] = [("vp8", VideoCodec::Vp8), ("h264", VideoCodec::H264)];
 
 /// Makes a phone that is not logged in. No request is sent and no event is delivered before the first command.
 ///
@@ -166,13 +173,14 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
         // SAFETY: the caller's contract: each pointer is null or points to what its type says, for this call.
         let (out, given) = unsafe { (place(out, "out")?, read_config(config)?) };
         // SAFETY: as above, for the texts of the struct.
-        let (gateway, domain, local, remote, codec_names, certificates, ice) = unsafe {
+        let (gateway, domain, local, remote, audio_names, video_names, certificates, ice) = unsafe {
             (
                 text(given.gateway, "gateway")?,
                 optional_text(given.domain, "domain")?,
                 optional_text(given.local_media, "local_media")?,
                 optional_text(given.remote_media, "remote_media")?,
                 optional_text(given.audio_codecs, "audio_codecs")?,
+                optional_text(given.video_codecs, "video_codecs")?,
                 optional_text(given.root_certificates, "root_certificates")?,
                 json(given.ice_json, "ice_json")?,
             )
@@ -187,8 +195,11 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
         config.local_media = local.unwrap_or(config.local_media);
         config.remote_media = remote.unwrap_or(config.remote_media);
         config.root_certificates = certificates.into_iter().collect();
-        if let Some(names) = codec_names {
-            config.audio_codecs = codecs(&names)?;
+        if let Some(names) = audio_names {
+            config.audio_codecs = codecs(&names, "audio_codecs", &AUDIO_CODECS)?;
+        }
+        if let Some(names) = video_names {
+            config.video_codecs = codecs(&names, "video_codecs", &VIDEO_CODECS)?;
         }
         if !ice.is_null() {
             config.ice = ice_from_json(&ice)?;
@@ -206,7 +217,7 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
         let sink = Sink::new(on_event, given.user, drop_user);
         let feed = Feed(sink.clone());
         phone.on_any(move |event| feed.0.deliver(event));
-        *out = PHONES.add(Arc::new(Held { phone, audio: Mutex::default(), sink }));
+        *out = PHONES.add(Arc::new(Held { phone, programs: Mutex::default(), sink }));
         Ok(())
     })
 }

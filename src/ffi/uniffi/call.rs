@@ -1,7 +1,7 @@
 //! Calls of the typed surface, and their program audio.
 //!
-//! Owns: [`Call`] and the program's ends of its audio, once they were taken. Lives on: any thread; the audio itself never
-//! waits for it. Must not import: `runtime`, `core`, `signal`.
+//! Owns: [`Call`] and the program's ends of its audio and video, once they were taken. Lives on: any thread; audio and video
+//! themselves never wait for it. Must not import: `runtime`, `core`, `signal`.
 
 use super::error::PhoneError;
 use super::link::Link;
@@ -21,6 +21,8 @@ const LONGEST_READ: usize = 30 * 48_000;
 struct Ends {
     writer: Option<api::PcmWriter>,
     reader: Option<Arc<api::PcmReader>>,
+    video_writer: Option<api::VideoWriter>,
+    video_reader: Option<api::VideoReader>,
 }
 
 /// A call, by its handle. It stays valid to hold after the call has ended.
@@ -91,7 +93,7 @@ impl Call {
         call
     }
 
-    /// Lets the audio go, which must not wait for a collector.
+    /// Lets audio and video go, which must not wait for a collector.
     pub(super) fn release(&self) {
         *self.ends.lock().unwrap_or_else(PoisonError::into_inner) = Ends::default();
     }
@@ -105,6 +107,8 @@ impl Call {
         let mut ends = self.ends.lock().unwrap_or_else(PoisonError::into_inner);
         ends.writer = ends.writer.take().or_else(|| self.inner.pcm_writer());
         ends.reader = ends.reader.take().or_else(|| self.inner.pcm_reader().map(Arc::new));
+        ends.video_writer = ends.video_writer.take().or_else(|| self.inner.video_writer());
+        ends.video_reader = ends.video_reader.take().or_else(|| self.inner.video_reader());
         ends
     }
 
@@ -121,6 +125,25 @@ impl Call {
     fn reader(&self) -> Result<Arc<api::PcmReader>, PhoneError> {
         let reader = self.ends().reader.clone();
         reader.ok_or_else(|| self.without_audio())
+    }
+
+    pub(super) fn inner(&self) -> &api::Call {
+        &self.inner
+    }
+
+    /// Why there is no video.
+    fn without_video(&self) -> PhoneError {
+        if self.lives() { PhoneError::NoVideo } else { PhoneError::NotFound }
+    }
+
+    pub(super) fn video_writer(&self) -> Result<api::VideoWriter, PhoneError> {
+        let writer = self.ends().video_writer.clone().filter(|_| self.lives());
+        writer.ok_or_else(|| self.without_video())
+    }
+
+    pub(super) fn video_reader(&self) -> Result<api::VideoReader, PhoneError> {
+        let reader = self.ends().video_reader.clone();
+        reader.ok_or_else(|| self.without_video())
     }
 
     async fn run(&self, method: &str, options: Value, tag: Option<String>) -> Result<(), PhoneError> {

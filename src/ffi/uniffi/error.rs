@@ -83,6 +83,8 @@ pub enum PhoneError {
     },
     /// The call has no program audio in this direction (yet).
     NoAudio,
+    /// The call has no program video in this direction (yet).
+    NoVideo,
     /// The operating system or the gateway's development mode refused.
     System {
         /// What it said.
@@ -129,6 +131,7 @@ impl fmt::Display for PhoneError {
             Self::Busy => Error::Busy.fmt(f),
             Self::InHandler => Error::InHandler.fmt(f),
             Self::NoAudio => f.write_str("the call has no program audio in this direction"),
+            Self::NoVideo => f.write_str("the call has no program video in this direction"),
             Self::Config { reason } | Self::Argument { reason } | Self::System { reason } => f.write_str(reason),
             Self::Callback { reason } => write!(f, "a callback failed: {reason}"),
         }

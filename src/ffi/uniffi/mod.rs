@@ -19,4 +19,5 @@ mod link;
 mod options;
 mod phone;
 mod process;
+mod video;
 mod waits;

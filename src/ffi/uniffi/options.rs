@@ -3,6 +3,7 @@
 //!
 //! Owns: the records. Lives on: any thread. Must not import: `runtime`, `core`, `signal`.
 
+use super::video::VideoCodec;
 use crate::api;
 use std::time::Duration;
 
@@ -115,6 +116,9 @@ pub struct PhoneConfig {
     /// Audio codecs in order of preference; absent: Opus, PCMU, PCMA.
     #[uniffi(default = None)]
     pub audio_codecs: Option<Vec<AudioCodec>>,
+    /// Video codecs in order of preference; absent: VP8, H.264.
+    #[uniffi(default = None)]
+    pub video_codecs: Option<Vec<VideoCodec>>,
     /// Effort of the Opus encoder, 0 to 10; default 9.
     #[uniffi(default = None)]
     pub opus_complexity: Option<u8>,
@@ -133,6 +137,7 @@ impl From<PhoneConfig> for api::PhoneConfig {
         set(&mut config.opus_complexity, given.opus_complexity);
         set(&mut config.event_channel, given.event_channel.map(Into::into));
         set(&mut config.audio_codecs, given.audio_codecs.map(|list| list.into_iter().map(Into::into).collect()));
+        set(&mut config.video_codecs, given.video_codecs.map(|list| list.into_iter().map(Into::into).collect()));
         let ice = &mut config.ice;
         ice.servers = given.ice_servers.into_iter().map(Into::into).collect();
         if given.relay_only {
@@ -186,13 +191,13 @@ impl From<LoginOptions> for api::LoginOptions {
 pub struct DialOptions {
     /// Name, `user@domain` or number.
     pub destination: String,
-    /// `audio`; absent: the best that can be done.
+    /// `audio` or `video`; absent: `video` where there is a source of it.
     #[uniffi(default = None)]
     pub media_type: Option<String>,
-    /// Where the audio comes from; absent: as in the call before, at first as in the phone's settings.
+    /// Where audio and video come from; absent: as in the call before, at first as in the phone's settings.
     #[uniffi(default = None)]
     pub local_media: Option<String>,
-    /// Where the audio goes; absent: as `local_media`.
+    /// Where they go; absent: as `local_media`.
     #[uniffi(default = None)]
     pub remote_media: Option<String>,
 }
@@ -215,7 +220,10 @@ pub struct AnswerOptions {
     /// As in [`DialOptions`].
     #[uniffi(default = None)]
     pub remote_media: Option<String>,
-    /// What to do with the call in the foreground: `end`.
+    /// `audio`: answer a video call with audio only; absent: as it was offered, where there is a source of video.
+    #[uniffi(default = None)]
+    pub media_type: Option<String>,
+    /// What to do with the call in the foreground: `end` or `hold`.
     #[uniffi(default = None)]
     pub action: Option<String>,
 }
@@ -223,6 +231,6 @@ pub struct AnswerOptions {
 impl From<AnswerOptions> for api::AnswerOptions {
     fn from(given: AnswerOptions) -> Self {
         let media = api::CallSettings { local_media: given.local_media, remote_media: given.remote_media };
-        Self { media, action: given.action }
+        Self { media, media_type: given.media_type, action: given.action }
     }
 }

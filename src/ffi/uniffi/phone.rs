@@ -193,6 +193,45 @@ impl Phone {
         self.run("unmute", Value::Null, None, tag).await
     }
 
+    /// Asks the other side to make the audio call in the foreground a video call. Completes when it has answered, also when it
+    /// does not want to: then this side's video is sent all the same, and its own does not come.
+    ///
+    /// Errors: 4601 while not logged in, 4602 without a call, 4603 while it is not connected or is changing, 4604 when it is a
+    /// video call already; 0020 when its `localMedia` names no source of video; 4600 when it fails on the way.
+    #[uniffi::method(default(tag = None))]
+    pub async fn upgrade(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("upgrade", Value::Null, None, tag).await
+    }
+
+    /// Stops sending video in the call in the foreground, and asks the other side to do the same. Completes when it has
+    /// answered; when it does not want to, its video goes on coming.
+    ///
+    /// Errors: 4501 while not logged in, 4502 without a call, 4503 while it is not connected or is changing, 4504 when it is an
+    /// audio call already; 4500 when it fails on the way.
+    #[uniffi::method(default(tag = None))]
+    pub async fn downgrade(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("downgrade", Value::Null, None, tag).await
+    }
+
+    /// Agrees to the upgrade or downgrade that the other side has asked for. Completes when the change is made; both sides have
+    /// the same media then.
+    ///
+    /// Errors: 4301 while not logged in, 4302 without a call, 4304 when nothing was asked for, 4303 in a wrong state; 0020 for
+    /// an upgrade of a call whose `localMedia` names no source of video; 4300 when it fails on the way.
+    #[uniffi::method(default(tag = None))]
+    pub async fn accept_modification(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("acceptModification", Value::Null, None, tag).await
+    }
+
+    /// Does not follow the upgrade or downgrade that the other side has asked for: this side keeps its media, the other side
+    /// changes its own. Completes when that is made.
+    ///
+    /// Errors: as `accept_modification`, with the codes of `rejectModification` (44xx), and never 0020.
+    #[uniffi::method(default(tag = None))]
+    pub async fn reject_modification(&self, tag: Option<String>) -> Result<(), PhoneError> {
+        self.run("rejectModification", Value::Null, None, tag).await
+    }
+
     /// Presses keys in the call in the foreground: `0-9`, `A-D`, `*`, `#`, and `,` for a pause of 2 s; `gap_ms` is the pause
     /// between two, 50 to 6000, 70 if absent. Completes when the last one was sent.
     ///

@@ -11,7 +11,7 @@ but this package.
 `docs/guide-python.md` shows it by scenario.
 """
 
-from ._call import Call, CallStats
+from ._call import Call, CallStats, VideoFrame
 from ._errors import (
     ArgumentError,
     BusyError,
@@ -25,6 +25,7 @@ from ._errors import (
     LoopError,
     NoAudioError,
     NotFoundError,
+    NoVideoError,
     PhoneError,
     SystemRefusedError,
     UnknownMethodError,
@@ -55,12 +56,14 @@ __all__ = [
     "InternalError",
     "LoopError",
     "NoAudioError",
+    "NoVideoError",
     "NotFoundError",
     "Phone",
     "PhoneError",
     "Subscription",
     "SystemRefusedError",
     "UnknownMethodError",
+    "VideoFrame",
     "__version__",
     "api_errors",
     "dev_token",

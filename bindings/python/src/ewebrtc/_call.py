@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Literal, TypeVar
 
 from . import _check, _native, _process
 from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, PhoneError, answer, translated
@@ -19,6 +19,9 @@ if TYPE_CHECKING:
     from ._phone import Phone
 
 T = TypeVar("T")
+
+#: A codec for video.
+VideoCodec = Literal["vp8", "h264"]
 
 #: Events that end a call.
 _ENDS = frozenset({"call:disconnected", "call:rejected", "call:canceled"})
@@ -55,6 +58,19 @@ class CallStats:
     level_in_dbfs: float
     #: Level of what is sent.
     level_out_dbfs: float
+
+
+@dataclass(frozen=True, slots=True)
+class VideoFrame:
+    """One encoded picture."""
+
+    #: `vp8`, or `h264`: an access unit, each NAL unit behind a start code.
+    codec: VideoCodec
+    #: When it is to be shown, in ticks of 90 kHz from an origin of the sender's choice; wraps around at 2**32.
+    timestamp: int
+    #: Whether it can be decoded without the pictures before it.
+    key: bool
+    data: bytes
 
 
 class Call:
@@ -318,6 +334,92 @@ class Call:
     async def _listen(self, size: int) -> AsyncIterator[bytes]:
         while part := await self.receive(size):
             yield part
+
+    # ---- program video: encoded pictures ---------------------------------------------------------------------------
+
+    def write_frame(
+        self, data: bytes | bytearray | memoryview, *, timestamp: int, codec: VideoCodec = "vp8"
+    ) -> bool:
+        """Gives the next encoded picture to a call with `local_media="...;video=frames"`. It is sent as it comes, when the
+        call has video and is connected. `False` when it was not taken because the queue (about four seconds) is full or a
+        picture that it needs was not taken: then only a key frame is taken next. timestamp: as of `VideoFrame`.
+
+        Raises `TypeError` for what is no buffer, `ArgumentError` for a picture that is empty or larger than 2 MiB, another
+        codec or timestamp, `NoVideoError`, `NotFoundError` when the call has ended (`CallEndedError` where it is known how).
+        """
+        kinds = {"vp8": _native.VideoCodec.VP8, "h264": _native.VideoCodec.H264}
+        kind = kinds.get(_check.text("codec", codec))
+        if kind is None:
+            raise ArgumentError(f"codec must be one of {', '.join(kinds)}, not {codec!r}")
+        when = _check.whole("timestamp", timestamp, 0, _check.U32)
+        picture = _check.frame("data", data)
+        return self._living(lambda: self._native.video_write(kind, when, picture))
+
+    def key_frame_wanted(self) -> bool:
+        """Is the next picture to be a key frame? True once after the other party, or a picture that was not taken, has
+        asked for one, and once at the beginning: ask before each picture.
+
+        Raises `NoVideoError`, `NotFoundError` when the call has ended.
+        """
+        return self._living(self._native.video_key_frame_wanted)
+
+    @property
+    def frames_queued(self) -> int:
+        """How many pictures were written and not sent yet.
+
+        Raises as `key_frame_wanted`.
+        """
+        return self._living(self._native.video_queued)
+
+    def read_frame(self) -> VideoFrame | None:
+        """Takes the next picture of a call with `remote_media="...;video=frames"`: complete ones only, beginning with a key
+        frame, also after a loss; `None` when none is there. About four seconds are kept, then what comes is dropped up to
+        the next key frame. What came before the end may be read after it.
+
+        Raises `NoVideoError`, `NotFoundError` when the call never had video.
+        """
+        _process.check()
+        with translated():
+            frame = self._native.video_read()
+        if frame is None:
+            return None
+        codec: VideoCodec = "vp8" if frame.codec is _native.VideoCodec.VP8 else "h264"
+        return VideoFrame(codec, frame.timestamp, frame.key, frame.data)
+
+    @property
+    def frames_dropped(self) -> int:
+        """How many pictures were dropped so far because nobody read them in time.
+
+        Raises as `read_frame`.
+        """
+        _process.check()
+        with translated():
+            return self._native.video_dropped()
+
+    async def frames(self) -> AsyncIterator[VideoFrame]:
+        """The pictures that come, until the call ends.
+
+        Raises as `read_frame`.
+        """
+        self.phone._hub.bind()
+        while True:
+            # In this order: nothing comes any more once the state is gone.
+            over = self.state is None
+            frame = self.read_frame()
+            if frame is not None:
+                yield frame
+            elif over:
+                return
+            else:
+                await asyncio.sleep(_TICK)
+
+    def request_key_frame(self) -> None:
+        """Asks the other party for a key frame, for a program that cannot go on without one. After a loss the library asks
+        by itself.
+
+        Raises `NotFoundError` before the call has media and after its end.
+        """
+        self._living(self._native.request_key_frame)
 
     def __repr__(self) -> str:
         # Also in a forked child, where the state is not known.

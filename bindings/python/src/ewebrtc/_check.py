@@ -184,6 +184,16 @@ def options(name: str, value: object) -> str:
         raise ArgumentError(f"{name} cannot be written as JSON: {error}") from None
 
 
+def frame(name: str, value: Any) -> bytes:
+    """The bytes of an encoded picture."""
+    try:
+        return bytes(memoryview(value))
+    except TypeError:
+        raise wrong(name, "bytes or another buffer", value) from None
+    except (ValueError, BufferError) as error:
+        raise ArgumentError(f"{name} cannot be read: {error}") from None
+
+
 def samples(name: str, value: Any) -> memoryview:
     """The bytes of whole samples, not copied."""
     try:

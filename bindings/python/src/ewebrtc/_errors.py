@@ -157,6 +157,10 @@ class NoAudioError(Error):
     """The call has no program audio in this direction: its media is not `pcm`, or it was not answered yet."""
 
 
+class NoVideoError(Error):
+    """The call has no program video in this direction: its media has no part `;video=frames`, or it was not answered yet."""
+
+
 class SystemRefusedError(Error):
     """The operating system or the gateway's development mode refused; the text says what."""
 
@@ -180,6 +184,7 @@ _PLAIN: dict[str, type[Error]] = {
     "Config": ConfigError,
     "Argument": ArgumentError,
     "NoAudio": NoAudioError,
+    "NoVideo": NoVideoError,
     "System": SystemRefusedError,
 }
 
@@ -189,6 +194,7 @@ _TEXTS: dict[type[Error], str] = {
     BusyError: "too many commands are under way",
     InHandlerError: "an event handler must not wait for its own phone",
     NoAudioError: "the call has no program audio in this direction",
+    NoVideoError: "the call has no program video in this direction",
 }
 
 

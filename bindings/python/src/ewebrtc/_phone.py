@@ -7,6 +7,7 @@ import: anything but this package.
 from __future__ import annotations
 
 import asyncio
+import enum
 import json
 import logging
 import os
@@ -14,10 +15,10 @@ import weakref
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import TracebackType
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from . import _check, _native, _process
-from ._call import Call
+from ._call import Call, VideoCodec
 from ._errors import ClosedError, ConfigError, answer, translated
 from ._events import Event, Events, Handler, Subscription
 from ._gateway import DevToken, Gateway
@@ -25,9 +26,11 @@ from ._hub import Hub, Listener
 
 _log = logging.getLogger("ewebrtc")
 
-#: A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`), or the path of a
-#: WAV file.
+#: A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`, for video followed by
+#: `;video=ivf:PATH` or `;video=frames`), or the path of a WAV file.
 Media = str | os.PathLike[str]
+
+C = TypeVar("C", bound=enum.Enum)
 
 #: Names of audio codecs.
 Codec = Literal["opus", "pcmu", "pcma"]
@@ -100,12 +103,12 @@ def _event_channel(name: object) -> _native.EventChannel:
     return known[given]
 
 
-def _codecs(names: object) -> list[_native.AudioCodec]:
-    known = {codec.name.lower(): codec for codec in _native.AudioCodec}
-    given = _check.texts("audio_codecs", names, ConfigError)
+def _codecs(argument: str, names: object, kind: type[C]) -> list[C]:
+    known = {codec.name.lower(): codec for codec in kind}
+    given = _check.texts(argument, names, ConfigError)
     for name in given:
         if name.lower() not in known:
-            raise ConfigError(f"audio_codecs names an unknown codec: {name!r}")
+            raise ConfigError(f"{argument} names an unknown codec: {name!r}")
     return [known[name.lower()] for name in given]
 
 
@@ -132,14 +135,14 @@ class Phone:
     back in the events that a command causes.
 
     gateway: its address, `http://host:port` or `https://host`, or a `Gateway`. domain: appended to names and short
-    numbers; default: that of one's own address as the gateway names it. local_media, remote_media: where the audio of
-    calls comes from and goes to until a call names others, which are then those of later calls as well. pcm_rate:
+    numbers; default: that of one's own address as the gateway names it. local_media, remote_media: where audio and video
+    of calls come from and go to until a call names others, which are then those of later calls as well. pcm_rate:
     samples per second of program audio, 8000 to 48000. ice_servers: STUN and TURN servers. relay_only: only paths
     through TURN, so that one's own addresses stay hidden. ipv4, ipv6, loopback: which addresses are offered (loopback
     always when the gateway is there). ports: first and last UDP port for media. gather_ms: a description goes out this
     long after the search for addresses began; default 500. connect_ms: a connection that is not up by then fails;
     default 15000. event_channel: how the phone hears of events; with `websocket` it polls where the gateway offers no
-    WebSocket. audio_codecs: in order of preference. opus_complexity: effort of the encoder, 0 to 10.
+    WebSocket. audio_codecs, video_codecs: in order of preference. opus_complexity: effort of the encoder, 0 to 10.
     root_certificates: texts in PEM, trusted beside the operating system's.
 
     Raises `ConfigError` for a setting that cannot be used, `TypeError` for one of the wrong type, both with its name;
@@ -164,6 +167,7 @@ class Phone:
         connect_ms: int | None = None,
         event_channel: EventChannel = "long-poll",
         audio_codecs: Sequence[Codec] = ("opus", "pcmu", "pcma"),
+        video_codecs: Sequence[VideoCodec] = ("vp8", "h264"),
         opus_complexity: int | None = None,
         root_certificates: Sequence[str] = (),
     ) -> None:
@@ -185,7 +189,8 @@ class Phone:
             gather_ms=_check.optional_whole("gather_ms", gather_ms, 0, _check.U32, ConfigError),
             connect_ms=_check.optional_whole("connect_ms", connect_ms, 0, _check.U32, ConfigError),
             event_channel=_event_channel(event_channel),
-            audio_codecs=_codecs(audio_codecs),
+            audio_codecs=_codecs("audio_codecs", audio_codecs, _native.AudioCodec),
+            video_codecs=_codecs("video_codecs", video_codecs, _native.VideoCodec),
             opus_complexity=_check.optional_whole("opus_complexity", opus_complexity, 0, 10, ConfigError),
             root_certificates=_check.texts("root_certificates", root_certificates, ConfigError),
         )
@@ -320,19 +325,23 @@ class Phone:
         *,
         local_media: Media | None = None,
         remote_media: Media | None = None,
+        media_type: str | None = None,
         action: str | None = None,
         tag: str | None = None,
     ) -> Call:
         """Answers the incoming call and gives it. Completes at `call:connected`. local_media, remote_media: as of
-        `dial`, also those of later calls that name none. action: what to do with the call in the foreground, `end`.
+        `dial`, also those of later calls that name none. media_type: `audio` answers a video call with audio only, which
+        may be upgraded later. action: what to do with the call in the foreground, `end` or `hold`.
 
         Raises `PhoneError` 2311 and 2312 for the media, 2321 while not logged in, 2331 while nothing rings, 2341 while
-        there is another call and no action; `NotFoundError` when it ended meanwhile.
+        there is another call and no action, 2300 for a media_type that cannot be; `NotFoundError` when it ended
+        meanwhile.
         """
         self._hub.bind()
         options = _native.AnswerOptions(
             local_media=_check.optional_media("local_media", local_media),
             remote_media=_check.optional_media("remote_media", remote_media),
+            media_type=_check.optional_text("media_type", media_type),
             action=_check.optional_text("action", action),
         )
         call = await answer(self._native.answer(options, _tag(tag)))
@@ -454,6 +463,47 @@ class Phone:
         Raises `PhoneError` with the codes of move.
         """
         await self.perform("move", tag=tag)
+
+    async def upgrade(self, *, tag: str | None = None) -> None:
+        """Asks the other side to make the audio call in the foreground a video call. Completes when it has answered, also
+        when it does not want to: then this side's video is sent all the same, and its own does not come.
+
+        Raises `PhoneError` 4601 while not logged in, 4602 without a call, 4603 while it is not connected or is changing,
+        4604 when it is a video call already; 0020 when its local_media names no source of video; 4600 when it fails on
+        the way.
+        """
+        self._hub.bind()
+        await answer(self._native.upgrade(_tag(tag)))
+
+    async def downgrade(self, *, tag: str | None = None) -> None:
+        """Stops sending video in the call in the foreground, and asks the other side to do the same. Completes when it has
+        answered; when it does not want to, its video goes on coming.
+
+        Raises `PhoneError` 4501 while not logged in, 4502 without a call, 4503 while it is not connected or is changing,
+        4504 when it is an audio call already; 4500 when it fails on the way.
+        """
+        self._hub.bind()
+        await answer(self._native.downgrade(_tag(tag)))
+
+    async def accept_modification(self, *, tag: str | None = None) -> None:
+        """Agrees to the upgrade or downgrade that the other side has asked for (event `call:media-modification`). Completes
+        when the change is made; both sides have the same media then.
+
+        Raises `PhoneError` 4301 while not logged in, 4302 without a call, 4304 when nothing was asked for, 4303 in a wrong
+        state; 0020 for an upgrade of a call whose local_media names no source of video, and the request goes on waiting;
+        4300 when it fails on the way.
+        """
+        self._hub.bind()
+        await answer(self._native.accept_modification(_tag(tag)))
+
+    async def reject_modification(self, *, tag: str | None = None) -> None:
+        """Does not follow the upgrade or downgrade that the other side has asked for: this side keeps its media, the other
+        side changes its own. Completes when that is made.
+
+        Raises `PhoneError` as `accept_modification`, with the codes of rejectModification (44xx), and never 0020.
+        """
+        self._hub.bind()
+        await answer(self._native.reject_modification(_tag(tag)))
 
     async def associate_e911_id(self, e911_id: str, *, tag: str | None = None) -> None:
         """Changes the emergency address of the session. Completes at `address-updated`.

@@ -4,6 +4,7 @@
 //! told about codecs is the matter of `settings`.
 
 use super::types::{AudioCodec, NegotiatedAudio, PayloadTypes};
+use super::video_codecs::VideoPayload;
 use super::{Direction, TransportConfig};
 
 /// One line of a codec list: a payload type and its encoding.
@@ -67,8 +68,8 @@ impl Encoding {
 }
 
 /// What we offer: speech by preference, then telephone events in the clock rates of those codecs. Payload types that a
-/// session already uses (`known`) are kept, as RFC 3264 section 8.3.2 demands.
-pub(super) fn offered(config: &TransportConfig, known: &[Payload]) -> Vec<Payload> {
+/// session already uses (`known`) are kept, as RFC 3264 section 8.3.2 demands; those of its video are left alone.
+pub(super) fn offered(config: &TransportConfig, known: &[Payload], video: &[VideoPayload]) -> Vec<Payload> {
     let mut codecs: Vec<AudioCodec> = Vec::new();
     for codec in &config.audio_codecs {
         if !codecs.contains(codec) {
@@ -95,6 +96,7 @@ pub(super) fn offered(config: &TransportConfig, known: &[Payload]) -> Vec<Payloa
         let taken = |number: u8, list: &[Payload]| {
             list.iter().any(|payload| payload.number == number)
                 || known.iter().any(|payload| payload.number == number && payload.encoding != encoding)
+                || video.iter().any(|payload| payload.number == number)
         };
         let number = known.iter().find(|payload| payload.encoding == encoding).map(|payload| payload.number);
         let number = number.or_else(|| (!taken(usual, &list)).then_some(usual));
@@ -109,7 +111,7 @@ pub(super) fn offered(config: &TransportConfig, known: &[Payload]) -> Vec<Payloa
 /// What we answer to an offer of `theirs`: our preference decides the order, their payload types are used, and of
 /// several telephone events the one with the clock of the codec is taken. Empty when there is no codec in common.
 pub(super) fn answered(config: &TransportConfig, theirs: &[Payload]) -> Vec<Payload> {
-    let mut list: Vec<Payload> = offered(config, &[])
+    let mut list: Vec<Payload> = offered(config, &[], &[])
         .into_iter()
         .filter_map(|ours| match ours.encoding {
             Encoding::Speech(_) => theirs.iter().find(|payload| payload.encoding == ours.encoding).cloned(),
@@ -165,7 +167,7 @@ mod tests {
 
     #[test]
     fn the_offer_has_the_codecs_by_preference_and_both_telephone_events() {
-        let maps: Vec<String> = offered(&TransportConfig::default(), &[])
+        let maps: Vec<String> = offered(&TransportConfig::default(), &[], &[])
             .iter()
             .map(|payload| format!("{} {}", payload.number, payload.encoding.map()))
             .collect();
@@ -201,7 +203,7 @@ mod tests {
     fn a_later_offer_keeps_the_payload_types_of_the_session() {
         let known = list(&[(110, "opus/48000/2"), (101, "telephone-event/8000")]);
         let numbers: Vec<u8> =
-            offered(&TransportConfig::default(), &known).iter().map(|payload| payload.number).collect();
+            offered(&TransportConfig::default(), &known, &[]).iter().map(|payload| payload.number).collect();
         assert_eq!(numbers, [110, 0, 8, 96, 101]);
     }
 

@@ -28,7 +28,8 @@ use super::sdp_out::{Facts, Visible};
 use super::servers::{self, Servers};
 use super::settings;
 use super::tap::Reports;
-use super::types::{IcePolicy, RtpPacket, TransportConfig};
+use super::types::{IcePolicy, Medium, RtpPacket, TransportConfig};
+use super::video_port::{VideoDoor, VideoPort};
 use crate::MediaError;
 
 /// Each of the crate's own steps takes milliseconds; one that takes this long never ends.
@@ -42,8 +43,11 @@ const BIND_ATTEMPTS: usize = 5;
 
 /// Who gets the received packets.
 pub(super) trait Inlet: Send + Sync + 'static {
-    /// A packet has come in over the connection with this number.
-    fn received(&self, connection: u64, packet: RtpPacket, arrival: Instant);
+    /// A packet has come in over the connection with this number. Video is told on the driver's task, audio on one of its
+    /// own.
+    fn received(&self, connection: u64, medium: Medium, packet: RtpPacket, arrival: Instant);
+    /// The other side of this connection asks for a key frame. Told on the driver's task.
+    fn key_frame_wanted(&self, connection: u64);
 }
 
 /// State of the crate's connection.
@@ -94,6 +98,7 @@ pub(super) struct Plan<'a> {
     pub(super) config: &'a TransportConfig,
     pub(super) certificate: settings::Certificate,
     pub(super) ssrc: u32,
+    pub(super) video_ssrc: u32,
     pub(super) cname: &'a str,
     /// Our DTLS role, should we answer.
     pub(super) answering: Role,
@@ -115,6 +120,7 @@ pub(super) struct Connection {
     /// It keeps the ICE credentials that it was given, also where the other side restarts ICE.
     pub(super) has_fixed_credentials: bool,
     pub(super) reports: Reports,
+    pub(super) video: Arc<VideoDoor>,
     connection: Arc<dyn PeerConnection>,
     track: Arc<TrackLocalStaticRTP>,
     signs: Arc<Signs>,
@@ -144,6 +150,7 @@ impl Connection {
         let (gathering, _) = watch::channel(RTCIceGatheringState::New);
         let gathering = Arc::new(gathering);
         let reports = Reports::default();
+        let video = Arc::new(VideoDoor::default());
         let clock = Clock::new()?;
         let handler = Arc::new(Handler {
             number: plan.number,
@@ -158,7 +165,8 @@ impl Connection {
         let connection = loop {
             attempt += 1;
             let sockets = sockets(&plan, &addresses, !servers.bridges.is_empty())?;
-            match build_once(&plan, &servers, &reports, handler.clone(), sockets).await {
+            let port = VideoPort::new(plan.number, plan.video_ssrc, video.clone(), handler.inlet.clone());
+            match build_once(&plan, &servers, &reports, port, handler.clone(), sockets).await {
                 Ok(connection) => break connection,
                 Err(error) if attempt == BIND_ATTEMPTS || plan.config.ice.ports.is_none() => return Err(error),
                 Err(_) => {}
@@ -169,6 +177,7 @@ impl Connection {
             number: plan.number,
             has_fixed_credentials: plan.instead_of.is_some(),
             reports,
+            video,
             connection,
             track: track.clone(),
             signs,
@@ -318,16 +327,7 @@ impl Connection {
 
     /// Hands a packet to the driver without waiting; false if it was not taken. Callable from any thread.
     pub(super) fn write(&self, packet: RtpPacket) -> bool {
-        let header = rtp::header::Header {
-            version: 2,
-            marker: packet.marker,
-            payload_type: packet.payload_type,
-            sequence_number: packet.sequence,
-            timestamp: packet.timestamp,
-            ssrc: packet.ssrc,
-            ..Default::default()
-        };
-        let taken = match self.track.write_rtp(rtp::Packet { header, payload: packet.payload }).now_or_never() {
+        let taken = match self.track.write_rtp(sent(packet)).now_or_never() {
             Some(Ok(())) => true,
             // The text of this error contains the packet.
             Some(Err(_)) => {
@@ -341,6 +341,32 @@ impl Connection {
             self.poke();
         }
         taken
+    }
+
+    /// As [`Connection::write`], for a packet of video.
+    pub(super) fn write_video(&self, packet: RtpPacket) -> bool {
+        let taken = self.video.put(sent(packet));
+        self.ring();
+        taken
+    }
+
+    /// Asks the other side for a key frame; `ours` is the stream that we send. False when no video was heard.
+    pub(super) fn ask_for_key_frame(&self, ours: u32) -> bool {
+        let asked = self.video.ask_for_key_frame(ours);
+        self.ring();
+        asked
+    }
+
+    fn ring(&self) {
+        if self.video.ring() {
+            if !self.poke() {
+                self.video.unring();
+            }
+            // The first time puts the packets into the relay's queue, the second time they leave.
+            if self.is_relayed() {
+                self.poke();
+            }
+        }
     }
 
     /// Wakes the driver; nothing goes to the network. The crate holds a relayed packet back until its driver wakes the
@@ -438,10 +464,11 @@ async fn build_once(
     plan: &Plan<'_>,
     servers: &Servers,
     reports: &Reports,
+    video: VideoPort,
     handler: Arc<Handler>,
     sockets: Vec<SocketAddr>,
 ) -> Result<Arc<dyn PeerConnection>, MediaError> {
-    let (media, registry) = settings::media(plan.config, plan.ssrc, reports)?;
+    let (media, registry) = settings::media(plan.config, plan.ssrc, reports, video)?;
     let credentials = plan.instead_of.as_ref().map(|replaced| (replaced.ufrag.clone(), replaced.password.clone()));
     let build = PeerConnectionBuilder::new()
         .with_configuration(settings::configuration(&plan.config.ice, servers.list.clone(), plan.certificate.clone()))
@@ -516,11 +543,24 @@ impl PeerConnectionEventHandler for Handler {
             while let Some(event) = track.poll().await {
                 if let TrackRemoteEvent::OnRtpPacket(packet) = event {
                     let arrival = Instant::now();
-                    inlet.received(number, received(packet), arrival);
+                    inlet.received(number, Medium::Audio, received(packet), arrival);
                 }
             }
         });
     }
+}
+
+fn sent(packet: RtpPacket) -> rtp::Packet {
+    let header = rtp::header::Header {
+        version: 2,
+        marker: packet.marker,
+        payload_type: packet.payload_type,
+        sequence_number: packet.sequence,
+        timestamp: packet.timestamp,
+        ssrc: packet.ssrc,
+        ..Default::default()
+    };
+    rtp::Packet { header, payload: packet.payload }
 }
 
 fn received(packet: rtp::Packet) -> RtpPacket {

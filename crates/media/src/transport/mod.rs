@@ -7,6 +7,7 @@
 //!
 //! The path of a description from outside: `sdp_text` cuts it, `sdp_in` understands it, `negotiation` decides,
 //! `connection` shows it to the crate, `sdp_out` writes ours. `session` holds what lasts, `attendant` looks after it.
+//! Video goes past the crate, through `video_port`.
 //!
 //! The crates beneath log under the targets `webrtc` and `rtc*`, an error with the packet in it for every packet they
 //! cannot place. A host should keep these targets switched off unless it looks for a fault there; nothing here logs at
@@ -34,19 +35,21 @@ mod session;
 mod settings;
 mod tap;
 mod types;
+mod video_codecs;
+mod video_port;
 
 pub use echo::EchoPeer;
 pub use types::*;
 
 use session::Shared;
 
-/// A peer connection with one audio track each way.
+/// A peer connection with one stream of audio each way, and one of video if both sides want it.
 ///
 /// Cheap to clone; all clones are the same transport. It closes itself when the last one is dropped, but only
 /// [`Transport::close`] tells when that is done. The state and everything received come through the events given to
 /// [`Transport::new`].
 ///
-/// One track sends for the transport's whole life. When a description comes from another party than before (another
+/// One stream of a medium is sent for the transport's whole life. When a description comes from another party than before (another
 /// DTLS fingerprint: a transferred call, a forked answer), a new connection is built underneath; sequence numbers, SSRC
 /// and DTLS role run on.
 #[derive(Clone)]
@@ -98,8 +101,9 @@ impl Transport {
         to_the_end(async move { negotiation::create_offer(&shared).await }).await
     }
 
-    /// A complete answer to an offer, the first one or a later one. Sections other than the first live audio section
-    /// are refused: port 0, `a=inactive`, their own `c=` line (RFC 3264 section 6). An offer that crosses one of ours
+    /// A complete answer to an offer, the first one or a later one. Sections other than the first live audio section,
+    /// and the first live video section bundled with it if video is wanted, are refused: port 0, `a=inactive`, their own
+    /// `c=` line (RFC 3264 section 6). An offer that crosses one of ours
     /// wins. An offer of another party than before gets a connection of its own; the old one carries the media until
     /// the new one is connected.
     ///
@@ -145,12 +149,28 @@ impl Transport {
     }
 
     /// What we want to do with a medium. Takes effect with the next offer or answer, and stays wished for whatever the
-    /// other side offers. The wish for video is not kept: video is refused.
+    /// other side offers. Audio is `SendRecv` at first; for video this is [`Transport::set_video`] with a direction.
     pub fn set_direction(&self, medium: Medium, wish: Direction) {
         match medium {
             Medium::Audio => self.0.0.set_wish(wish),
-            Medium::Video => {}
+            Medium::Video => self.0.0.set_video_wish(Some(wish)),
         }
+    }
+
+    /// Whether we want video, and in which direction; at first we do not. Takes effect with the next offer or answer.
+    ///
+    /// Without the wish video is not offered, and refused (port 0) where the other side offers it. A section that is in
+    /// use already stays in our offers as `inactive`, so that it can be used again; one that was refused stays with port 0
+    /// until it is wanted again, and then comes back under a new name, as browsers demand it (RFC 9429 section 5.2.2).
+    pub fn set_video(&self, wish: Option<Direction>) {
+        self.0.0.set_video_wish(wish);
+    }
+
+    /// Asks the other side for a key frame of its video (PLI, RFC 4585 section 6.3.1). Never blocks; callable from any
+    /// thread. False when none can be asked for: no video has come, or it is not agreed upon. Requests are not counted or
+    /// limited here.
+    pub fn request_key_frame(&self) -> bool {
+        self.0.0.request_key_frame()
     }
 
     /// What the last complete exchange of offer and answer agreed upon.
@@ -159,12 +179,12 @@ impl Transport {
         self.0.0.negotiated()
     }
 
-    /// The synchronisation source of what we send; 0 for video, which is not sent.
+    /// The synchronisation source of what we send.
     #[must_use]
     pub fn ssrc(&self, medium: Medium) -> u32 {
         match medium {
             Medium::Audio => self.0.0.ssrc,
-            Medium::Video => 0,
+            Medium::Video => self.0.0.video_ssrc,
         }
     }
 

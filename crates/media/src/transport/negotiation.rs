@@ -9,11 +9,12 @@ use std::sync::Arc;
 
 use super::codecs::{Payload, agreed, answered, offered};
 use super::connection::{Connection, Link, Plan, Replaced};
-use super::sdp_in::{Half, Layout, Remote, Role, Setup, read};
-use super::sdp_out::{Description, Facts};
+use super::sdp_in::{Half, Layout, Place, Remote, Role, Setup, read};
+use super::sdp_out::{Description, Facts, VideoLines};
 use super::session::{Shared, WeakInlet};
 use super::settings::{self, Certificate};
 use super::types::{Direction, Negotiated, NegotiatedAudio};
+use super::video_codecs::{self, VideoPayload};
 use crate::MediaError;
 
 /// Where offer and answer stand.
@@ -24,13 +25,16 @@ pub(super) struct Negotiation {
     /// Of the connection built last.
     certificate: Option<Certificate>,
     layout: Layout,
+    /// Names given to sections so far: one that is used again must get a new one.
+    names: u32,
     /// Our DTLS role: that of the first exchange with this party, kept in every later answer (RFC 8842 section 5.5).
     role: Option<Role>,
     /// Of the party that we are connected with.
     fingerprints: BTreeSet<String>,
     ufrag: String,
-    /// The payload types in use.
+    /// The payload types in use; those of video also while there is none.
     payloads: Vec<Payload>,
+    video_payloads: Vec<VideoPayload>,
     /// What our latest description told about the current connection.
     facts: Option<Facts>,
     /// The last offer of ours, and whether its answer is still to come.
@@ -52,12 +56,22 @@ struct Agreement {
     fingerprints: BTreeSet<String>,
     ufrag: String,
     payloads: Vec<Payload>,
+    video_payloads: Vec<VideoPayload>,
     facts: Option<Facts>,
-    audio: NegotiatedAudio,
+    agreed: Negotiated,
 }
 
+/// What we have offered; it becomes true with the answer.
 struct Offer {
+    layout: Layout,
     payloads: Vec<Payload>,
+    direction: Direction,
+    video: Option<VideoOffer>,
+}
+
+/// What is said about video, in an offer or in an answer.
+struct VideoOffer {
+    payloads: Vec<VideoPayload>,
     direction: Direction,
 }
 
@@ -70,10 +84,12 @@ impl Negotiation {
             connections: 0,
             certificate: None,
             layout: Layout::ours(),
+            names: 0,
             role: None,
             fingerprints: BTreeSet::new(),
             ufrag: String::new(),
             payloads: Vec::new(),
+            video_payloads: Vec::new(),
             facts: None,
             offer: None,
             pending: false,
@@ -87,7 +103,7 @@ impl Negotiation {
     /// still carries the media stays the one to go back to.
     fn keep(&mut self, shared: &Shared) {
         let awaited = self.before.is_some() && shared.links().retiring.is_some();
-        if !awaited && let Some(Negotiated { audio }) = shared.negotiated() {
+        if !awaited && let Some(agreed) = shared.negotiated() {
             self.before = Some(Box::new(Agreement {
                 certificate: self.certificate.clone(),
                 layout: self.layout.clone(),
@@ -95,9 +111,77 @@ impl Negotiation {
                 fingerprints: self.fingerprints.clone(),
                 ufrag: self.ufrag.clone(),
                 payloads: self.payloads.clone(),
+                video_payloads: self.video_payloads.clone(),
                 facts: self.facts.clone(),
-                audio,
+                agreed,
             }));
+        }
+    }
+
+    /// What we offer now, to the party whose payload types are known.
+    fn make_offer(&mut self, shared: &Shared) -> Offer {
+        let mut layout = self.layout.clone();
+        let payloads = offered(&shared.config, &self.payloads, &self.video_payloads);
+        // A section that is in use cannot be taken out of the session: it rests.
+        let wish = shared.video_wish().or(layout.video.map(|_| Direction::Inactive));
+        let video = wish.and_then(|direction| {
+            let payloads = video_codecs::offered(&shared.config, &self.video_payloads, &payloads);
+            (!payloads.is_empty()).then_some(VideoOffer { payloads, direction })
+        });
+        match &video {
+            Some(video) if layout.video.is_none() => self.place_video(&mut layout, video),
+            Some(_) => {}
+            None => layout.video = None,
+        }
+        Offer { layout, payloads, direction: shared.wish(), video }
+    }
+
+    /// Finds a place for a new video section: that of a refused one, under a new name (RFC 9429 section 5.2.2), or one at
+    /// the end.
+    fn place_video(&mut self, layout: &mut Layout, video: &VideoOffer) {
+        let place = Place {
+            media: "video".into(),
+            protocol: "UDP/TLS/RTP/SAVPF".into(),
+            formats: video.payloads.iter().map(|payload| payload.number.to_string()).collect(),
+            mid: Some(self.fresh_name(layout)),
+        };
+        let position = match layout.places.iter().position(|place| place.media == "video") {
+            Some(refused) => {
+                layout.places[refused] = place;
+                refused
+            }
+            None => {
+                layout.places.push(place);
+                layout.places.len() - 1
+            }
+        };
+        layout.video = Some(position);
+        // Both share one transport, whatever the other side has written before there was video.
+        layout.bundle = true;
+        layout.multiplexed = true;
+        if layout.places[layout.audio].mid.is_none() {
+            layout.places[layout.audio].mid = Some(self.fresh_name(layout));
+        }
+    }
+
+    /// Keeps what an answer of either side has settled.
+    fn settle(&mut self, answer: Offer, audio: NegotiatedAudio) -> Negotiated {
+        self.layout = answer.layout;
+        self.payloads = answer.payloads;
+        let video = answer.video.as_ref().and_then(|video| video_codecs::agreed(&video.payloads, video.direction));
+        if let Some(video) = answer.video {
+            self.video_payloads = video.payloads;
+        }
+        Negotiated { audio, video }
+    }
+
+    fn fresh_name(&mut self, layout: &Layout) -> String {
+        loop {
+            self.names = self.names.wrapping_add(1);
+            let name = self.names.to_string();
+            if layout.places.iter().all(|place| place.mid.as_ref() != Some(&name)) {
+                return name;
+            }
         }
     }
 }
@@ -121,10 +205,9 @@ pub(super) async fn create_offer(shared: &Arc<Shared>) -> Result<String, MediaEr
     state.pending = true;
     let facts = connection.offer(shared.config.ice.gather_deadline).await?;
     shared.install_if_new(&connection)?;
-    let direction = shared.wish();
-    let payloads = offered(&shared.config, &state.payloads);
-    let text = describe(shared, &mut state, &facts, &payloads, direction, None);
-    state.offer = Some(Offer { payloads, direction });
+    let offer = state.make_offer(shared);
+    let text = describe(shared, &mut state, &facts, &offer, None);
+    state.offer = Some(offer);
     state.facts = Some(facts);
     state.broken = false;
     Ok(text)
@@ -144,14 +227,14 @@ pub(super) async fn create_offer_for_another(shared: &Arc<Shared>) -> Result<Str
     let connection = build(shared, &mut state, Role::Active, None).await?;
     let facts = connection.offer(shared.config.ice.gather_deadline).await?;
     shared.install_if_new(&connection)?;
-    let direction = shared.wish();
-    let payloads = offered(&shared.config, &[]);
     state.layout = Layout::ours();
-    let text = describe(shared, &mut state, &facts, &payloads, direction, None);
+    (state.payloads, state.video_payloads) = (Vec::new(), Vec::new());
+    let offer = state.make_offer(shared);
+    let text = describe(shared, &mut state, &facts, &offer, None);
     state.pending = true;
     state.broken = false;
     state.answer = None;
-    state.offer = Some(Offer { payloads, direction });
+    state.offer = Some(offer);
     // Whoever answers is the party of this connection.
     state.role = None;
     state.fingerprints = BTreeSet::new();
@@ -167,11 +250,11 @@ pub(super) async fn keep_party(shared: &Arc<Shared>) -> Result<(), MediaError> {
     let Some((kept, given_up)) = shared.step_back() else {
         return Err(MediaError::Transport("the path to the other party is up already".into()));
     };
-    let Agreement { certificate, layout, role, fingerprints, ufrag, payloads, facts, audio } = *before;
+    let Agreement { certificate, layout, role, fingerprints, ufrag, payloads, video_payloads, facts, agreed } = *before;
     (state.certificate, state.layout, state.role, state.fingerprints) = (certificate, layout, role, fingerprints);
-    (state.ufrag, state.payloads, state.facts) = (ufrag, payloads, facts);
+    (state.ufrag, state.payloads, state.video_payloads, state.facts) = (ufrag, payloads, video_payloads, facts);
     (state.pending, state.broken, state.offer, state.answer) = (false, false, None, None);
-    shared.agree(audio, &kept);
+    shared.agree(agreed, &kept);
     drop(state);
     given_up.close().await;
     Ok(())
@@ -187,6 +270,11 @@ pub(super) async fn answer_offer(shared: &Arc<Shared>, offer: &str) -> Result<St
     let Some(audio) = agreed(&payloads, direction) else {
         return Err(MediaError::Sdp("no codec in common".into()));
     };
+    let video = remote.video.as_ref().and_then(|theirs| {
+        let direction = shared.video_wish()?.intersect(theirs.direction.reversed());
+        let payloads = video_codecs::answered(&shared.config, &theirs.payloads, &payloads);
+        (!payloads.is_empty()).then_some((theirs.position, VideoOffer { payloads, direction }))
+    });
     let same_party = !state.fingerprints.is_empty() && !remote.is_foreign_to(&state.fingerprints);
     let role = match (remote.setup, state.role) {
         // The association is there and its roles do not change, whatever the text says.
@@ -224,13 +312,15 @@ pub(super) async fn answer_offer(shared: &Arc<Shared>, offer: &str) -> Result<St
     state.answer = None;
     state.offer = None;
     state.role = Some(role);
-    state.layout = remote.layout;
+    let (position, video) = video.unzip();
+    let layout = Layout { video: position, ..remote.layout };
     state.fingerprints = remote.fingerprints;
     state.ufrag = remote.ufrag;
-    let text = describe(shared, &mut state, &facts, &payloads, direction, Some(role));
-    state.payloads = payloads;
+    let answer = Offer { layout, payloads, direction, video };
+    let text = describe(shared, &mut state, &facts, &answer, Some(role));
     state.facts = Some(facts);
-    shared.agree(audio, &connection);
+    let agreed = state.settle(answer, audio);
+    shared.agree(agreed, &connection);
     Ok(text)
 }
 
@@ -242,16 +332,23 @@ pub(super) async fn apply_answer(shared: &Arc<Shared>, answer: &str) -> Result<(
         // The final answer repeats the early one.
         return Ok(());
     }
-    let remote = read(answer, Half::Answer(state.layout.audio))?;
     let Some(offer) = &state.offer else {
         return Err(MediaError::Transport("there is no offer that this could be the answer to".into()));
     };
+    let remote = read(answer, Half::Answer(offer.layout.audio, offer.layout.video))?;
     let was_offered = |payload: &&Payload| offer.payloads.iter().any(|ours| ours.encoding == payload.encoding);
     let payloads: Vec<Payload> = remote.payloads.iter().filter(was_offered).cloned().collect();
     let direction = offer.direction.intersect(remote.direction.reversed());
     let Some(audio) = agreed(&payloads, direction) else {
         return Err(MediaError::Sdp("the answer has no codec of the offer".into()));
     };
+    let video = offer.video.as_ref().zip(remote.video.as_ref()).and_then(|(ours, theirs)| {
+        let was_offered = |payload: &&VideoPayload| ours.payloads.iter().any(|ours| ours.codec == payload.codec);
+        let direction = ours.direction.intersect(theirs.direction.reversed());
+        let payloads: Vec<VideoPayload> = theirs.payloads.iter().filter(was_offered).cloned().collect();
+        (!payloads.is_empty()).then_some(VideoOffer { payloads, direction })
+    });
+    let mut layout = offer.layout.clone();
     let foreign = remote.is_foreign_to(&state.fingerprints);
     let role = match (state.role, remote.setup) {
         (Some(role), _) if !foreign => role,
@@ -289,11 +386,12 @@ pub(super) async fn apply_answer(shared: &Arc<Shared>, answer: &str) -> Result<(
     state.broken = false;
     state.answer = Some(answer.to_owned());
     state.role = Some(role);
-    accept_layout(&mut state.layout, &remote);
+    accept_layout(&mut layout, &remote);
+    layout.video = layout.video.filter(|_| video.is_some());
     state.fingerprints = remote.fingerprints;
     state.ufrag = remote.ufrag;
-    state.payloads = payloads;
-    shared.agree(audio, &connection);
+    let agreed = state.settle(Offer { layout, payloads, direction, video }, audio);
+    shared.agree(agreed, &connection);
     Ok(())
 }
 
@@ -350,6 +448,7 @@ async fn build(
         config: &shared.config,
         certificate,
         ssrc: shared.ssrc,
+        video_ssrc: shared.video_ssrc,
         cname: &shared.cname,
         answering,
         instead_of,
@@ -358,24 +457,23 @@ async fn build(
     Ok(Arc::new(Connection::build(plan, inlet, shared.wake.clone()).await?))
 }
 
-fn describe(
-    shared: &Shared,
-    state: &mut Negotiation,
-    facts: &Facts,
-    payloads: &[Payload],
-    direction: Direction,
-    role: Option<Role>,
-) -> String {
+fn describe(shared: &Shared, state: &mut Negotiation, facts: &Facts, what: &Offer, role: Option<Role>) -> String {
     state.version += 1;
+    let video = what.video.as_ref().map(|video| VideoLines {
+        payloads: &video.payloads,
+        direction: video.direction,
+        ssrc: shared.video_ssrc,
+    });
     Description {
         session: state.session,
         version: state.version,
-        layout: &state.layout,
+        layout: &what.layout,
         facts,
-        payloads,
-        direction,
+        payloads: &what.payloads,
+        direction: what.direction,
         role,
         ssrc: shared.ssrc,
+        video,
         cname: &shared.cname,
     }
     .text()

@@ -7,7 +7,7 @@
 //! The crate beneath is never shown the foreign text. It gets a text of ours with a single live audio section under the
 //! crate's own name and `sendrecv`, whatever the other side wrote: old descriptions without `a=mid`, refused sections, sections for video
 //! or data, second streams, component 2, TCP candidates and directions do not reach it. Directions are kept and obeyed
-//! by us.
+//! by us, and so is video, which goes past the crate (see `video_port`).
 
 use std::collections::BTreeSet;
 use std::fmt::Write as _;
@@ -16,6 +16,7 @@ use std::net::IpAddr;
 use super::codecs::{Encoding, Payload};
 use super::sdp_text::{Block, Section, Text};
 use super::types::Direction;
+use super::video_codecs::VideoPayload;
 use crate::MediaError;
 
 /// Browsers on a machine with many interfaces send some twenty candidates; more cost a connectivity check each.
@@ -26,8 +27,8 @@ const MAX_CANDIDATES: usize = 40;
 pub(super) enum Half {
     /// The other side offers.
     Offer,
-    /// The other side answers an offer of ours whose audio section stands at this position.
-    Answer(usize),
+    /// The other side answers an offer of ours whose audio and video sections stand at these positions.
+    Answer(usize, Option<usize>),
 }
 
 /// The DTLS role that a side plays (RFC 8842).
@@ -62,6 +63,8 @@ pub(super) struct Layout {
     pub(super) places: Vec<Place>,
     /// Position of the audio section that is in use.
     pub(super) audio: usize,
+    /// Position of the video section, if there is one that neither side has refused.
+    pub(super) video: Option<usize>,
     /// Whether `a=group:BUNDLE` belongs into our texts: not in answers to an offer without it (RFC 9143 section 7.3).
     pub(super) bundle: bool,
     /// Whether `a=rtcp-mux` belongs into our texts (RFC 8035).
@@ -77,7 +80,7 @@ impl Layout {
             formats: Vec::new(),
             mid: Some("0".into()),
         };
-        Layout { places: vec![audio], audio: 0, bundle: true, multiplexed: true }
+        Layout { places: vec![audio], audio: 0, video: None, bundle: true, multiplexed: true }
     }
 }
 
@@ -89,6 +92,8 @@ pub(super) struct Remote {
     pub(super) setup: Setup,
     /// Every payload type of the audio section that we understand, in its order.
     pub(super) payloads: Vec<Payload>,
+    /// The first video section that can be used.
+    pub(super) video: Option<RemoteVideo>,
     /// All fingerprints, in one spelling; two descriptions with none in common come from different parties.
     pub(super) fingerprints: BTreeSet<String>,
     pub(super) ufrag: String,
@@ -98,12 +103,21 @@ pub(super) struct Remote {
     candidates: Vec<String>,
 }
 
+/// A video section of the other side that is in use and shares the transport of the audio.
+#[derive(Debug, Clone)]
+pub(super) struct RemoteVideo {
+    pub(super) position: usize,
+    pub(super) direction: Direction,
+    /// Every payload type that we understand, in its order.
+    pub(super) payloads: Vec<VideoPayload>,
+}
+
 /// Reads a description of the other side.
 pub(super) fn read(text: &str, half: Half) -> Result<Remote, MediaError> {
     let text = Text::cut(text)?;
     let position = match half {
         Half::Offer => text.sections.iter().position(|section| section.media == "audio" && section.port != 0),
-        Half::Answer(position) => Some(position),
+        Half::Answer(position, _) => Some(position),
     };
     let audio = position.and_then(|position| text.sections.get(position));
     let (Some(position), Some(section)) = (position, audio) else {
@@ -125,14 +139,15 @@ pub(super) fn read(text: &str, half: Half) -> Result<Remote, MediaError> {
         // `holdconn` is not used with DTLS; RFC 8842 section 5.2 takes its absence for `active` in an answer.
         Some(_) | None => match half {
             Half::Offer => Setup::Either,
-            Half::Answer(_) => Setup::Active,
+            Half::Answer(..) => Setup::Active,
         },
     };
     Ok(Remote {
         layout: layout(&text, position),
-        direction: direction(&section.block).or_else(|| direction(&text.session)).unwrap_or(Direction::SendRecv),
+        direction: direction_of(section, &text),
         setup,
         payloads: payloads(section),
+        video: video(&text, position, half, &ufrag),
         fingerprints,
         ufrag,
         password,
@@ -200,6 +215,7 @@ fn layout(text: &Text<'_>, audio: usize) -> Layout {
     Layout {
         places: places.collect(),
         audio,
+        video: None,
         bundle: text.session.attributes("group").any(|group| group.starts_with("BUNDLE")),
         multiplexed: text.sections[audio].block.has("rtcp-mux") || text.session.has("rtcp-mux"),
     }
@@ -213,6 +229,40 @@ fn credential(value: Option<&str>, what: &str) -> Result<String, MediaError> {
         Some(_) => Err(MediaError::Sdp(format!("unreadable {what}"))),
         None => Err(MediaError::Sdp(format!("no {what}"))),
     }
+}
+
+/// The video section that can be used: the first one in use of an offer, or the one that answers ours. It must share the
+/// transport of the audio (RFC 9143), by the group or, in an answer, by the same ICE credentials.
+fn video(text: &Text<'_>, audio: usize, half: Half, ufrag: &str) -> Option<RemoteVideo> {
+    let in_use = |section: &Section<'_>| {
+        // A section that exists in the bundle only has port 0 in a first offer (RFC 9143 section 7.2).
+        let alive = section.port != 0 || half == Half::Offer && section.block.has("bundle-only");
+        section.media == "video" && alive
+    };
+    let position = match half {
+        Half::Offer => text.sections.iter().position(in_use)?,
+        Half::Answer(_, position) => position?,
+    };
+    let section = text.sections.get(position).filter(|section| in_use(section))?;
+    let name = |position: usize| text.sections.get(position).and_then(|section| section.block.attribute("mid"));
+    let (ours, theirs) = (name(audio), name(position));
+    let is_grouped = text.session.attributes("group").any(|group| {
+        let mut words = group.split_ascii_whitespace();
+        let names: Vec<&str> = if words.next() == Some("BUNDLE") { words.collect() } else { Vec::new() };
+        [ours, theirs].into_iter().all(|name| name.is_some_and(|name| names.contains(&name)))
+    });
+    let shares = || {
+        let own = section.block.attribute("ice-ufrag").or_else(|| text.session.attribute("ice-ufrag"));
+        half != Half::Offer && own.is_none_or(|own| own == ufrag)
+    };
+    if !is_grouped && !shares() {
+        return None;
+    }
+    Some(RemoteVideo { position, direction: direction_of(section, text), payloads: video_payloads(section) })
+}
+
+fn direction_of(section: &Section<'_>, text: &Text<'_>) -> Direction {
+    direction(&section.block).or_else(|| direction(&text.session)).unwrap_or(Direction::SendRecv)
 }
 
 fn direction(block: &Block<'_>) -> Option<Direction> {
@@ -256,15 +306,10 @@ fn best(fingerprints: &BTreeSet<String>) -> Option<&String> {
 }
 
 fn payloads(section: &Section<'_>) -> Vec<Payload> {
-    let map = |number: u8| {
-        section.block.attributes("rtpmap").find_map(|value| {
-            let (payload, map) = value.split_once(' ')?;
-            (payload.parse() == Ok(number)).then_some(map)
-        })
-    };
     let mut list: Vec<Payload> = Vec::new();
-    for number in section.formats.iter().filter_map(|format| format.parse::<u8>().ok()).filter(|number| *number < 128) {
-        let encoding = map(number).map_or_else(|| Encoding::of_static(number), Encoding::parse);
+    for number in numbers(section) {
+        let encoding =
+            described(section, "rtpmap", number).map_or_else(|| Encoding::of_static(number), Encoding::parse);
         if let Some(encoding) = encoding
             && !list.iter().any(|payload| payload.number == number || payload.encoding == encoding)
         {
@@ -272,6 +317,28 @@ fn payloads(section: &Section<'_>) -> Vec<Payload> {
         }
     }
     list
+}
+
+fn video_payloads(section: &Section<'_>) -> Vec<VideoPayload> {
+    let mut list: Vec<VideoPayload> = Vec::new();
+    for number in numbers(section) {
+        let map = described(section, "rtpmap", number);
+        let payload = map.and_then(|map| VideoPayload::read(number, map, described(section, "fmtp", number)));
+        list.extend(payload.filter(|payload| list.iter().all(|known| known.number != payload.number)));
+    }
+    list
+}
+
+fn numbers<'a>(section: &'a Section<'_>) -> impl Iterator<Item = u8> + 'a {
+    section.formats.iter().filter_map(|format| format.parse::<u8>().ok()).filter(|number| *number < 128)
+}
+
+/// The value of an attribute that begins with a payload type, without it.
+fn described<'a>(section: &Section<'a>, name: &str, number: u8) -> Option<&'a str> {
+    section.block.attributes(name).find_map(|value| {
+        let (payload, rest) = value.split_once(' ')?;
+        (payload.parse() == Ok(number)).then_some(rest)
+    })
 }
 
 /// The candidates that we can reach: component 1, UDP, a literal address. Names (mDNS) are left to the other side's

@@ -44,7 +44,7 @@ fn plain() -> String {
 #[test]
 fn every_recorded_description_is_read_as_offer_and_as_answer() {
     for (path, text) in recorded() {
-        for half in [Half::Offer, Half::Answer(0)] {
+        for half in [Half::Offer, Half::Answer(0, None)] {
             let remote = read(&text, half).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
             assert!(!remote.payloads.is_empty(), "{}", path.display());
             assert_eq!(remote.fingerprints.len(), 1, "{}", path.display());
@@ -100,7 +100,7 @@ fn directions_setup_and_security_are_found_at_session_level() {
 #[test]
 fn a_refused_or_missing_audio_section_is_an_error_with_words() {
     let refused = plain().replace("m=audio 9", "m=audio 0");
-    for half in [Half::Offer, Half::Answer(0), Half::Answer(7)] {
+    for half in [Half::Offer, Half::Answer(0, None), Half::Answer(7, None)] {
         assert!(matches!(read(&refused, half), Err(MediaError::Sdp(_))));
     }
     for gone in ["a=ice-ufrag:AbCd", "a=ice-pwd", "a=fingerprint"] {
@@ -124,7 +124,7 @@ fn another_fingerprint_is_foreign_in_any_spelling_the_same_is_not() {
 fn an_answer_without_setup_is_taken_for_active() {
     let text: String =
         plain().lines().filter(|line| !line.starts_with("a=setup")).map(|line| format!("{line}\r\n")).collect();
-    assert_eq!(read(&text, Half::Answer(0)).expect("readable").setup, Setup::Active);
+    assert_eq!(read(&text, Half::Answer(0, None)).expect("readable").setup, Setup::Active);
     assert_eq!(read(&text, Half::Offer).expect("readable").setup, Setup::Either);
 }
 
@@ -155,7 +155,7 @@ proptest! {
             }
         }
         let text = String::from_utf8_lossy(&bytes);
-        for half in [Half::Offer, Half::Answer(0)] {
+        for half in [Half::Offer, Half::Answer(0, None)] {
             if let Ok(remote) = read(&text, half) {
                 let shown = remote.shown(&remote.payloads, "actpass", "0");
                 prop_assert_eq!(shown.matches("\r\nm=").count(), 1);

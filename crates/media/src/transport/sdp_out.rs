@@ -14,6 +14,7 @@ use super::codecs::Payload;
 use super::sdp_in::{Layout, Role};
 use super::sdp_text::Text;
 use super::types::Direction;
+use super::video_codecs::{FEEDBACK, VideoPayload};
 use crate::MediaError;
 
 /// What the crate beneath has to say in a description.
@@ -141,8 +142,18 @@ pub(super) struct Description<'a> {
     /// `None` in an offer (`actpass`).
     pub(super) role: Option<Role>,
     pub(super) ssrc: u32,
+    /// What is said in the video section of the layout; there is none without it.
+    pub(super) video: Option<VideoLines<'a>>,
     /// Canonical name, stream name and track name (RFC 3550 section 6.5.1, RFC 8830).
     pub(super) cname: &'a str,
+}
+
+/// What a description says about video.
+#[derive(Clone, Copy)]
+pub(super) struct VideoLines<'a> {
+    pub(super) payloads: &'a [VideoPayload],
+    pub(super) direction: Direction,
+    pub(super) ssrc: u32,
 }
 
 impl Description<'_> {
@@ -150,17 +161,31 @@ impl Description<'_> {
     pub(super) fn text(&self) -> String {
         let mut out = String::with_capacity(2048);
         let _ = write!(out, "v=0\r\no=- {} {} IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\n", self.session, self.version);
-        if let (true, Some(mid)) = (self.layout.bundle, &self.layout.places[self.layout.audio].mid) {
-            let _ = write!(out, "a=group:BUNDLE {mid}\r\n");
+        let live = |position: usize| {
+            position == self.layout.audio || self.video.is_some() && Some(position) == self.layout.video
+        };
+        let names = self.layout.places.iter().enumerate().filter(|(position, _)| live(*position));
+        let names: Vec<&str> = names.filter_map(|(_, place)| place.mid.as_deref()).collect();
+        if self.layout.bundle && !names.is_empty() {
+            let _ = write!(out, "a=group:BUNDLE {}\r\n", names.join(" "));
         }
         let _ = write!(out, "a=msid-semantic: WMS {}\r\n", self.cname);
         for (position, place) in self.layout.places.iter().enumerate() {
-            let live = position == self.layout.audio;
-            if live {
+            let is_audio = position == self.layout.audio;
+            let video = self.video.filter(|_| Some(position) == self.layout.video);
+            let direction = match video {
+                _ if is_audio => self.direction,
+                Some(video) => video.direction,
+                None => Direction::Inactive,
+            };
+            if is_audio || video.is_some() {
+                // Sections of a bundle have the same address (RFC 9143 section 7.3.3).
                 let default = self.default_address();
-                let _ = write!(out, "m=audio {} {}", default.port(), place.protocol);
-                for payload in self.payloads {
-                    let _ = write!(out, " {}", payload.number);
+                let _ = write!(out, "m={} {} {}", place.media, default.port(), place.protocol);
+                let numbers = self.payloads.iter().filter(|_| is_audio).map(|payload| payload.number);
+                let pictures = video.iter().flat_map(|video| video.payloads).map(|payload| payload.number);
+                for number in numbers.chain(pictures) {
+                    let _ = write!(out, " {number}");
                 }
                 let family = if default.is_ipv6() { "IP6" } else { "IP4" };
                 let _ = write!(out, "\r\nc=IN {family} {}\r\na=rtcp:9 IN IP4 0.0.0.0\r\n", default.ip());
@@ -172,13 +197,15 @@ impl Description<'_> {
             if let Some(mid) = &place.mid {
                 let _ = write!(out, "a=mid:{mid}\r\n");
             }
-            let direction = if live { self.direction } else { Direction::Inactive };
             let _ = write!(out, "a={}\r\na=setup:{}\r\n", attribute(direction), self.setup());
             let facts = self.facts;
             let _ = write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\n", facts.ufrag, facts.password);
             let _ = write!(out, "a=fingerprint:{}\r\n", facts.fingerprint);
-            if live {
+            if is_audio {
                 self.audio_lines(&mut out);
+            }
+            if let Some(video) = video {
+                self.video_lines(&mut out, video);
             }
         }
         out
@@ -194,15 +221,34 @@ impl Description<'_> {
                 let _ = write!(out, "a=fmtp:{} {parameters}\r\n", payload.number);
             }
         }
-        let (ssrc, name) = (self.ssrc, self.cname);
-        let _ = write!(
-            out,
-            "a=msid:{name} {name}-audio\r\na=ssrc:{ssrc} cname:{name}\r\na=ssrc:{ssrc} msid:{name} {name}-audio\r\n"
-        );
+        self.stream_lines(out, "audio", self.ssrc);
         for candidate in &self.facts.candidates {
             out.push_str(&candidate.line());
         }
         out.push_str("a=end-of-candidates\r\n");
+    }
+
+    /// No candidates: those of the audio section are the bundle's.
+    fn video_lines(&self, out: &mut String, video: VideoLines<'_>) {
+        out.push_str("a=rtcp-mux\r\n");
+        for payload in video.payloads {
+            let _ = write!(out, "a=rtpmap:{} {}\r\n", payload.number, payload.map());
+            for feedback in FEEDBACK {
+                let _ = write!(out, "a=rtcp-fb:{} {feedback}\r\n", payload.number);
+            }
+            if let Some(parameters) = payload.parameters() {
+                let _ = write!(out, "a=fmtp:{} {parameters}\r\n", payload.number);
+            }
+        }
+        self.stream_lines(out, "video", video.ssrc);
+    }
+
+    fn stream_lines(&self, out: &mut String, medium: &str, ssrc: u32) {
+        let name = self.cname;
+        let _ = write!(
+            out,
+            "a=msid:{name} {name}-{medium}\r\na=ssrc:{ssrc} cname:{name}\r\na=ssrc:{ssrc} msid:{name} {name}-{medium}\r\n"
+        );
     }
 
     fn setup(&self) -> &'static str {

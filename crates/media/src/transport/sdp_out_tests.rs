@@ -25,10 +25,11 @@ fn answer(facts: &Facts, layout: &Layout, role: Option<Role>, direction: Directi
         version: 3,
         layout,
         facts,
-        payloads: &offered(&TransportConfig::default(), &[]),
+        payloads: &offered(&TransportConfig::default(), &[], &[]),
         direction,
         role,
         ssrc: 77,
+        video: None,
         cname: "name",
     }
     .text()

@@ -13,8 +13,8 @@ use tokio::sync::{Notify, watch};
 use super::connection::{Connection, Inlet, Link};
 use super::negotiation::Negotiation;
 use super::types::{
-    Direction, Medium, Negotiated, NegotiatedAudio, RemoteReport, RtpPacket, TransportConfig, TransportEvents,
-    TransportState, TransportStats,
+    Direction, Medium, Negotiated, RemoteReport, RtpPacket, TransportConfig, TransportEvents, TransportState,
+    TransportStats,
 };
 use crate::MediaError;
 
@@ -23,6 +23,7 @@ pub(super) struct Shared {
     pub(super) config: TransportConfig,
     pub(super) events: Arc<dyn TransportEvents>,
     pub(super) ssrc: u32,
+    pub(super) video_ssrc: u32,
     pub(super) cname: String,
     /// Offers and answers of one transport come one after the other.
     pub(super) negotiation: tokio::sync::Mutex<Negotiation>,
@@ -34,16 +35,35 @@ pub(super) struct Shared {
     /// Where packets leave; the sending side takes it with `try_read` and never waits.
     outlet: RwLock<Option<Arc<Connection>>>,
     wish: AtomicU8,
+    /// [`NO_VIDEO`], or as `wish`.
+    video_wish: AtomicU8,
     agreed: RwLock<Option<Negotiated>>,
-    may_send: AtomicBool,
-    may_receive: AtomicBool,
+    audio: Gates,
+    video: Gates,
     state: Mutex<TransportState>,
-    sequence: AtomicU16,
     /// Number of the latest connection that a packet has come from; older ones are not listened to any more.
     heard: AtomicU64,
     counts: Counts,
     report: Mutex<Option<RemoteReport>>,
 }
+
+/// What may pass of a medium, and how many packets of it have left.
+#[derive(Default)]
+struct Gates {
+    may_send: AtomicBool,
+    may_receive: AtomicBool,
+    sequence: AtomicU16,
+}
+
+impl Gates {
+    fn open(&self, direction: Direction) {
+        self.may_send.store(direction.sends(), Ordering::Release);
+        self.may_receive.store(direction.receives(), Ordering::Release);
+    }
+}
+
+/// The wish for no video at all.
+const NO_VIDEO: u8 = u8::MAX;
 
 /// The connections of a transport.
 #[derive(Default)]
@@ -78,10 +98,13 @@ impl Shared {
         let (finish, finished) = watch::channel(false);
         let random = rtc::shared::util::math_rand_alpha(16);
         let seed = u64::from_le_bytes(random.as_bytes().get(..8).and_then(|b| b.try_into().ok()).unwrap_or_default());
+        let ssrc = random_number();
         let shared = Shared {
             config,
             events,
-            ssrc: random_number(),
+            ssrc,
+            // Two streams of one transport must not have the same number.
+            video_ssrc: (ssrc ^ 0x4000_0000).max(1),
             cname: random,
             negotiation: tokio::sync::Mutex::new(Negotiation::new(seed)),
             wake: Arc::new(Notify::new()),
@@ -90,11 +113,11 @@ impl Shared {
             links: Mutex::default(),
             outlet: RwLock::new(None),
             wish: AtomicU8::new(pack(Direction::SendRecv)),
+            video_wish: AtomicU8::new(NO_VIDEO),
             agreed: RwLock::new(None),
-            may_send: AtomicBool::new(false),
-            may_receive: AtomicBool::new(false),
+            audio: Gates::default(),
+            video: Gates::default(),
             state: Mutex::new(TransportState::New),
-            sequence: AtomicU16::new(0),
             heard: AtomicU64::new(0),
             counts: Counts::default(),
             report: Mutex::new(None),
@@ -181,10 +204,12 @@ impl Shared {
     }
 
     /// Stores what offer and answer agreed upon and opens the gates accordingly.
-    pub(super) fn agree(&self, audio: NegotiatedAudio, connection: &Connection) {
-        *self.agreed.write().unwrap_or_else(PoisonError::into_inner) = Some(Negotiated { audio });
-        self.may_send.store(audio.direction.sends(), Ordering::Release);
-        self.may_receive.store(audio.direction.receives(), Ordering::Release);
+    pub(super) fn agree(&self, agreed: Negotiated, connection: &Connection) {
+        let Negotiated { audio, video } = agreed;
+        connection.video.agree(video.as_ref());
+        *self.agreed.write().unwrap_or_else(PoisonError::into_inner) = Some(agreed);
+        self.audio.open(audio.direction);
+        self.video.open(video.map_or(Direction::Inactive, |video| video.direction));
         connection.reports.set_clock_rate(audio.codec.clock_rate());
         connection.begin();
         self.wake.notify_one();
@@ -202,6 +227,16 @@ impl Shared {
         self.wish.store(pack(wish), Ordering::Release);
     }
 
+    /// The direction wished for video, none for no video at all.
+    pub(super) fn video_wish(&self) -> Option<Direction> {
+        let wish = self.video_wish.load(Ordering::Acquire);
+        (wish != NO_VIDEO).then(|| unpack(wish))
+    }
+
+    pub(super) fn set_video_wish(&self, wish: Option<Direction>) {
+        self.video_wish.store(wish.map_or(NO_VIDEO, pack), Ordering::Release);
+    }
+
     /// See [`Transport::send`](super::Transport::send).
     pub(super) fn send(&self, medium: Medium, packet: RtpPacket) -> bool {
         self.send_numbered(medium, packet, Numbers::Ours)
@@ -212,50 +247,59 @@ impl Shared {
         self.send_numbered(medium, packet, Numbers::Given)
     }
 
-    fn send_numbered(&self, medium: Medium, mut packet: RtpPacket, numbers: Numbers) -> bool {
-        let sent = match medium {
-            Medium::Audio => {
-                packet.ssrc = self.ssrc;
-                self.send_audio(packet, numbers)
-            }
-            Medium::Video => None,
+    fn send_numbered(&self, medium: Medium, packet: RtpPacket, numbers: Numbers) -> bool {
+        let bytes = packet.payload.len() as u64;
+        let (gates, ssrc, write): (_, _, fn(&Connection, RtpPacket) -> bool) = match medium {
+            Medium::Audio => (&self.audio, self.ssrc, Connection::write),
+            Medium::Video => (&self.video, self.video_ssrc, Connection::write_video),
         };
-        match sent {
-            Some(bytes) => {
-                self.counts.sent.fetch_add(1, Ordering::Relaxed);
-                self.counts.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
-            }
-            None => {
-                self.counts.dropped.fetch_add(1, Ordering::Relaxed);
-            }
+        let sent = self.send_by(gates, RtpPacket { ssrc, ..packet }, numbers, write);
+        if sent {
+            self.counts.sent.fetch_add(1, Ordering::Relaxed);
+            self.counts.sent_bytes.fetch_add(bytes, Ordering::Relaxed);
+        } else {
+            self.counts.dropped.fetch_add(1, Ordering::Relaxed);
         }
-        sent.is_some()
+        sent
     }
 
-    /// The bytes of payload handed over, or nothing if the packet was dropped.
-    fn send_audio(&self, mut packet: RtpPacket, numbers: Numbers) -> Option<u64> {
-        if !self.may_send.load(Ordering::Acquire) {
-            return None;
+    fn send_by(
+        &self,
+        gates: &Gates,
+        mut packet: RtpPacket,
+        numbers: Numbers,
+        write: fn(&Connection, RtpPacket) -> bool,
+    ) -> bool {
+        if !gates.may_send.load(Ordering::Acquire) {
+            return false;
         }
         // Held by a writer only in the instant of an exchange; the connection is not cloned, so that nobody else ever
         // drops the last handle while a packet is on its way.
-        let outlet = self.outlet.try_read().ok()?;
-        let connection = outlet.as_ref()?;
+        let Ok(outlet) = self.outlet.try_read() else { return false };
+        let Some(connection) = outlet.as_ref() else { return false };
         // A path that has been silent for some seconds is still worth trying.
         if !matches!(connection.link(), Link::Connected | Link::Disconnected) {
-            return None;
+            return false;
         }
         // Counted here, not by the caller: over a change of connection and a hold the numbers run on without a hole.
         match numbers {
-            Numbers::Ours => packet.sequence = self.sequence.fetch_add(1, Ordering::Relaxed),
+            Numbers::Ours => packet.sequence = gates.sequence.fetch_add(1, Ordering::Relaxed),
             Numbers::Given => {}
         }
-        let bytes = packet.payload.len() as u64;
-        let taken = connection.write(packet);
+        let taken = write(connection, packet);
         if connection.is_dead() {
             self.wake.notify_one();
         }
-        taken.then_some(bytes)
+        taken
+    }
+
+    /// See [`Transport::request_key_frame`](super::Transport::request_key_frame).
+    pub(super) fn request_key_frame(&self) -> bool {
+        if !self.video.may_receive.load(Ordering::Acquire) {
+            return false;
+        }
+        let outlet = self.outlet.read().unwrap_or_else(PoisonError::into_inner);
+        outlet.as_ref().is_some_and(|connection| connection.ask_for_key_frame(self.video_ssrc))
     }
 
     pub(super) fn state(&self) -> TransportState {
@@ -324,16 +368,28 @@ impl Shared {
 pub(super) struct WeakInlet(pub(super) Weak<Shared>);
 
 impl Inlet for WeakInlet {
-    fn received(&self, connection: u64, packet: RtpPacket, arrival: Instant) {
+    fn received(&self, connection: u64, medium: Medium, packet: RtpPacket, arrival: Instant) {
         let Some(shared) = self.0.upgrade() else { return };
+        let gates = match medium {
+            Medium::Audio => &shared.audio,
+            Medium::Video => &shared.video,
+        };
         // After the first packet of a new connection, what the old party still sends is not heard any more.
         let latest = shared.heard.fetch_max(connection, Ordering::AcqRel);
-        if connection < latest || !shared.may_receive.load(Ordering::Acquire) || *shared.closing.borrow() {
+        if connection < latest || !gates.may_receive.load(Ordering::Acquire) || *shared.closing.borrow() {
             return;
         }
         shared.counts.received.fetch_add(1, Ordering::Relaxed);
         shared.counts.received_bytes.fetch_add(packet.payload.len() as u64, Ordering::Relaxed);
-        shared.events.rtp(Medium::Audio, packet, arrival);
+        shared.events.rtp(medium, packet, arrival);
+    }
+
+    fn key_frame_wanted(&self, connection: u64) {
+        let Some(shared) = self.0.upgrade() else { return };
+        let is_heard = connection >= shared.heard.load(Ordering::Acquire);
+        if is_heard && shared.video.may_send.load(Ordering::Acquire) && !*shared.closing.borrow() {
+            shared.events.key_frame_wanted();
+        }
     }
 }
 

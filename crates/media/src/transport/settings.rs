@@ -27,6 +27,7 @@ use super::sdp_in::Role;
 use super::sender_reports::SenderReports;
 use super::tap::{Reports, RtcpTap};
 use super::types::{AudioCodec, IceConfig, IcePolicy, TransportConfig};
+use super::video_port::VideoPort;
 use crate::MediaError;
 
 /// Time between two rounds of connectivity checks. The crate's 200 ms delay every connection by as much.
@@ -36,7 +37,7 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// through a gateway and a long poll may need longer than that, so the attempts are raised beyond the proportion.
 const CHECK_TIME: Duration = Duration::from_secs(5);
 
-/// Closest to the wire: here a departing sender report and an arriving receiver report pass at the moment they are
+/// Close to the wire: here a departing sender report and an arriving receiver report pass at the moment they are
 /// sent and received. The tap only looks on, so no rule of the chain pins it.
 const TAP_SLOT: usize = 500;
 
@@ -50,23 +51,28 @@ pub(super) fn certificate() -> Result<Certificate, MediaError> {
         .map_err(|error| failed(&error))
 }
 
-/// The codecs of the configuration, and RTCP reports. Retransmission and congestion feedback are left out: they serve
-/// video.
+/// Closer still: video does not reach the rest of the chain.
+const VIDEO_SLOT: usize = 400;
+
+/// The audio codecs of the configuration, RTCP reports, and the port of the video. Retransmission and congestion feedback
+/// are left out.
 pub(super) fn media(
     config: &TransportConfig,
     ssrc: u32,
     reports: &Reports,
+    video: VideoPort,
 ) -> Result<(MediaEngine, Registry), MediaError> {
     let failed = |error: &dyn std::fmt::Display| MediaError::Transport(format!("codec set-up: {error}"));
     let mut engine = MediaEngine::default();
-    for payload in offered(config, &[]) {
+    for payload in offered(config, &[], &[]) {
         let parameters = RTCRtpCodecParameters { rtp_codec: codec(payload.encoding), payload_type: payload.number };
         engine.register_codec(parameters, RtpCodecKind::Audio).map_err(|error| failed(&error))?;
     }
     let registry = Registry::new()
         .with(Slot::ReceiverReport, ReceiverReportBuilder::new().build())
         .with(Slot::SenderReport, SenderReports::new(ssrc, reports.clone()))
-        .with(Slot::from(TAP_SLOT), RtcpTap::new(ssrc, reports.clone()));
+        .with(Slot::from(TAP_SLOT), RtcpTap::new(ssrc, reports.clone()))
+        .with(Slot::from(VIDEO_SLOT), video);
     Ok((engine, registry))
 }
 

@@ -14,7 +14,7 @@ use bytes::Bytes;
 pub struct RtpPacket {
     /// Payload type, 0–127.
     pub payload_type: u8,
-    /// Marker bit: the first packet of a talk spurt or of a telephone event.
+    /// Marker bit: the first packet of a talk spurt or of a telephone event; the last packet of a picture.
     pub marker: bool,
     /// Sequence number; wraps around. [`Transport::send`](super::Transport::send) replaces it by its own, which counts
     /// the packets that really left, so that a packet dropped before the network looks like no loss.
@@ -32,7 +32,8 @@ pub struct RtpPacket {
 pub enum Medium {
     /// Sound.
     Audio,
-    /// Pictures. Offers of video are refused for now (port 0, RFC 3264 section 6); nothing is sent or received.
+    /// Pictures: bundled with the audio (RFC 9143), and only as long as they are wished for, see
+    /// [`Transport::set_video`](super::Transport::set_video).
     Video,
 }
 
@@ -156,8 +157,11 @@ pub struct RemoteReport {
 pub trait TransportEvents: Send + Sync + 'static {
     /// A packet has arrived and was decrypted; `arrival` is the moment at which it was taken from the connection.
     fn rtp(&self, medium: Medium, packet: RtpPacket, arrival: Instant);
-    /// The other side has reported on our packets.
+    /// The other side has reported on our packets of audio.
     fn rtcp(&self, _report: RemoteReport) {}
+    /// The other side cannot show our video and asks for a key frame (PLI, RFC 4585 section 6.3.1, or FIR, RFC 5104
+    /// section 4.3.1). It may ask many times for one loss.
+    fn key_frame_wanted(&self) {}
     /// The state has changed. `Closed` is the last one; no packet is told after it, save one that is being handed over at
     /// that moment. States that follow each other faster than they can be
     /// told may be left out; the latest one never is.
@@ -284,10 +288,28 @@ impl Default for IceConfig {
     }
 }
 
-/// Codecs for video. There are none yet; the type has its place in [`TransportConfig`] so that video widens it without
-/// changing a signature.
+/// A codec for video that can be offered. Pictures go through as they were encoded; none is encoded or decoded here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum VideoCodec {}
+pub enum VideoCodec {
+    /// VP8 (RFC 6386), in packets by RFC 7741.
+    Vp8,
+    /// H.264, in packets by RFC 6184 with packetization mode 1; offered as constrained baseline, level 3.1.
+    H264,
+}
+
+impl VideoCodec {
+    /// Ticks per second of the RTP time stamp, the same for all video codecs.
+    pub const CLOCK_RATE: u32 = 90_000;
+
+    /// The name of the encoding in a session description.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            VideoCodec::Vp8 => "VP8",
+            VideoCodec::H264 => "H264",
+        }
+    }
+}
 
 /// What a transport is built from.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -296,7 +318,8 @@ pub struct TransportConfig {
     pub ice: IceConfig,
     /// Codecs in order of preference; a codec given twice counts once, an empty list means the default one.
     pub audio_codecs: Vec<AudioCodec>,
-    /// Codecs for video; always empty for now, every offer of video is refused.
+    /// Codecs for video in order of preference; a codec given twice counts once. With an empty list video is neither
+    /// offered nor accepted.
     pub video_codecs: Vec<VideoCodec>,
 }
 
@@ -305,7 +328,7 @@ impl Default for TransportConfig {
         TransportConfig {
             ice: IceConfig::default(),
             audio_codecs: vec![AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma],
-            video_codecs: Vec::new(),
+            video_codecs: vec![VideoCodec::Vp8, VideoCodec::H264],
         }
     }
 }
@@ -315,6 +338,22 @@ impl Default for TransportConfig {
 pub struct Negotiated {
     /// The audio section.
     pub audio: NegotiatedAudio,
+    /// The video section, if there is one that neither side has refused. Its direction may still be
+    /// [`Direction::Inactive`]: video that is taken away in a call stays as an inactive section.
+    pub video: Option<NegotiatedVideo>,
+}
+
+/// What offer and answer agreed upon for video.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NegotiatedVideo {
+    /// The first codec of the answer.
+    pub codec: VideoCodec,
+    /// The payload type to send it with.
+    pub payload_type: u8,
+    /// Who sends and receives now, seen from our side.
+    pub direction: Direction,
+    /// Every payload type that either side may send video with, and its codec.
+    pub payload_types: PayloadTypes<VideoCodec>,
 }
 
 /// What offer and answer agreed upon for audio.
@@ -336,16 +375,22 @@ pub struct NegotiatedAudio {
 }
 
 /// Payload types and what they stand for in one direction of one negotiation.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct PayloadTypes {
-    // One place per codec that we know.
-    entries: [Option<(u8, AudioCodec)>; 3],
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct PayloadTypes<C = AudioCodec> {
+    // One place per codec that we know; there are no more than three of a medium.
+    entries: [Option<(u8, C)>; 3],
 }
 
-impl PayloadTypes {
+impl<C> Default for PayloadTypes<C> {
+    fn default() -> PayloadTypes<C> {
+        PayloadTypes { entries: [None, None, None] }
+    }
+}
+
+impl<C: Copy + PartialEq> PayloadTypes<C> {
     /// The table with these entries; a codec that comes twice keeps its first payload type.
     #[must_use]
-    pub fn new(entries: impl IntoIterator<Item = (u8, AudioCodec)>) -> PayloadTypes {
+    pub fn new(entries: impl IntoIterator<Item = (u8, C)>) -> PayloadTypes<C> {
         let mut table = PayloadTypes::default();
         for (payload_type, codec) in entries {
             if table.payload_type(codec).is_none()
@@ -359,18 +404,24 @@ impl PayloadTypes {
 
     /// The codec of a payload type.
     #[must_use]
-    pub fn codec(&self, payload_type: u8) -> Option<AudioCodec> {
+    pub fn codec(&self, payload_type: u8) -> Option<C> {
         self.entries.iter().flatten().find(|(number, _)| *number == payload_type).map(|(_, codec)| *codec)
     }
 
     /// The payload type of a codec.
     #[must_use]
-    pub fn payload_type(&self, codec: AudioCodec) -> Option<u8> {
+    pub fn payload_type(&self, codec: C) -> Option<u8> {
         self.entries.iter().flatten().find(|(_, known)| *known == codec).map(|(number, _)| *number)
+    }
+
+    /// The payload types in the order in which they were agreed upon.
+    pub fn numbers(&self) -> impl Iterator<Item = u8> + '_ {
+        self.entries.iter().flatten().map(|(number, _)| *number)
     }
 }
 
-/// Figures of a transport since it was made; they run on over a change of the connection beneath.
+/// Figures of a transport since it was made, audio and video together; they run on over a change of the connection
+/// beneath.
 #[derive(Debug, Clone, Copy, PartialEq, Default)]
 pub struct TransportStats {
     /// Packets handed to the network.
