@@ -134,6 +134,7 @@ async fn page_and_leg_see_each_other_and_ask_each_other_for_key_frames() {
 
     let frames = pair.leg_sees(20).await;
     assert!(frames.iter().all(|frame| frame.codec == VideoCodec::Vp8));
+    pair.page_reports("our reports reach the page", |report| report["reported"] == json!(0)).await;
     let asked = pair.page("pair.report()", json!([]));
     pair.leg.request_key_frame();
     let more = |report: &Value, name: &str| report[name].as_u64() > asked[name].as_u64();

@@ -25,8 +25,8 @@ const MOST_WORKERS: usize = 4;
 const GROUP: usize = 16;
 /// Ticks that are made up for after the process was held up, 1 s; what is beyond that is skipped.
 const MOST_LATE: u64 = 100;
-/// Events on their way to the reporting thread: five kinds for each of 200 legs at once. When it is full the legs keep
-/// theirs and try again 10 ms later.
+/// Events on their way to the reporting thread: five kinds of the audio for each of 200 legs at once. When it is full the
+/// legs keep theirs and try again 10 ms later.
 const REPORTS: usize = 1_024;
 
 /// What is told on the reporting thread.

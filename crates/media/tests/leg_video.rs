@@ -308,3 +308,43 @@ async fn a_file_that_cannot_be_had_is_told_with_its_name_when_the_leg_is_made() 
     let error = Leg::new(config, |_| {}).await.err().expect("refused").to_string();
     assert!(error.contains(&scratch.0.display().to_string()), "{error}");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn another_party_gets_video_of_its_own_and_the_present_one_keeps_it_when_the_other_does_not_come() {
+    let film = Film::open("counter.ivf");
+    let source = || Some(VideoSource::Ivf(counter("counter.ivf")));
+    let (mut a, seen_by_a) = video_party(source()).await;
+    let (mut b, seen_by_b) = video_party(source()).await;
+    let (mut c, seen_by_c) = video_party(source()).await;
+    for party in [&a, &b, &c] {
+        party.leg.set_video(Some(Direction::SendRecv));
+    }
+    call(&mut a, &mut b).await;
+    numbers_of(&film, &frames_of(&seen_by_b, 3).await);
+
+    // Nobody answers the offer to another one.
+    a.leg.create_offer_for_another().await.expect("an offer");
+    while seen_by_b.try_read().is_some() {}
+    numbers_of(&film, &frames_of(&seen_by_b, 5).await);
+    a.leg.keep_party().await.expect("as before");
+    let video = a.leg.negotiated().and_then(|agreed| agreed.video).expect("as before");
+    assert_eq!(video.direction, Direction::SendRecv);
+    negotiate(&a, &b).await;
+    numbers_of(&film, &frames_of(&seen_by_b, 5).await);
+
+    let offer = a.leg.create_offer_for_another().await.expect("an offer");
+    let answer = c.leg.answer_offer(&offer).await.expect("an answer");
+    c.leg.activate();
+    a.leg.apply_answer(&answer).await.expect("applied");
+    c.expect(&LegEvent::FirstAudio).await;
+    let frames = frames_of(&seen_by_c, 10).await;
+    assert!(frames[0].key);
+    numbers_of(&film, &frames);
+    // What A had from B is over; then it sees C from a key frame on.
+    until("A sees C", || c.leg.stats().video.frames_sent > 20).await;
+    while seen_by_a.try_read().is_some() {}
+    numbers_of(&film, &frames_of(&seen_by_a, 5).await);
+    for party in [&a, &b, &c] {
+        party.leg.close().await;
+    }
+}

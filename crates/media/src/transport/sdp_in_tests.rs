@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use proptest::prelude::*;
 
 use super::super::codecs::answered;
-use super::super::types::{AudioCodec, TransportConfig};
+use super::super::types::{AudioCodec, TransportConfig, VideoCodec};
 use super::*;
 
 fn recorded() -> Vec<(PathBuf, String)> {
@@ -162,4 +162,41 @@ proptest! {
             }
         }
     }
+}
+
+#[test]
+fn video_is_used_where_it_shares_the_transport_of_the_audio() {
+    let with_codec = plain() + "a=rtpmap:96 VP8/90000\r\n";
+    let video = |text: &str, half: Half| read(text, half).expect("readable").video.map(|video| video.position);
+    let answer = Half::Answer(0, Some(1));
+    assert_eq!(video(&with_codec, Half::Offer), Some(1));
+    assert_eq!(video(&with_codec, answer), Some(1));
+    assert_eq!(video(&with_codec, Half::Answer(0, None)), None, "it was not offered");
+    // Without the group it is on a path of its own, unless an answer says that it is not.
+    let alone = with_codec.replace("a=group:BUNDLE a v\r\n", "");
+    assert_eq!((video(&alone, Half::Offer), video(&alone, answer)), (None, None));
+    let shared = alone.replace("a=ice-ufrag:OTHR", "a=ice-ufrag:AbCd");
+    assert_eq!((video(&shared, Half::Offer), video(&shared, answer)), (None, Some(1)));
+    // Refused; and alive in the bundle only, which an answer cannot be.
+    let refused = with_codec.replace("m=video 9", "m=video 0");
+    assert_eq!((video(&refused, Half::Offer), video(&refused, answer)), (None, None));
+    let bundled = refused.clone() + "a=bundle-only\r\n";
+    assert_eq!((video(&bundled, Half::Offer), video(&bundled, answer)), (Some(1), None));
+    // A refused section before one in use.
+    let second = with_codec.replace("m=video 9", "m=video 0 UDP/TLS/RTP/SAVPF 96\r\na=mid:old\r\nm=video 9");
+    assert_eq!(video(&second, Half::Offer), Some(2));
+}
+
+#[test]
+fn the_video_of_a_browser_is_read_with_its_direction_and_its_formats() {
+    let mut seen = 0;
+    for (path, text) in recorded() {
+        let remote = read(&text, Half::Offer).expect("readable");
+        if let Some(video) = remote.video {
+            seen += 1;
+            let vp8 = video.payloads.iter().filter(|payload| payload.codec == VideoCodec::Vp8).count();
+            assert_eq!(vp8, 1, "{}", path.display());
+        }
+    }
+    assert!(seen > 0, "there is video among the recorded descriptions");
 }

@@ -106,3 +106,62 @@ fn an_answer_to_an_old_client_has_no_mid_and_no_group() {
     let text = answer(&facts, &layout, Some(Role::Active), Direction::SendRecv);
     assert!(!text.contains("a=mid") && !text.contains("a=group") && !text.contains("a=rtcp-mux"), "{text}");
 }
+
+#[test]
+fn a_live_video_section_is_in_the_bundle_with_its_stream_and_its_feedback() {
+    let facts = Facts::read(INNER, SHOW_ALL).expect("readable");
+    let config = TransportConfig::default();
+    let payloads = offered(&config, &[], &[]);
+    let pictures = super::super::video_codecs::offered(&config, &[], &payloads);
+    let mut layout = Layout::ours();
+    let place = |mid: &str| Place {
+        media: "video".into(),
+        protocol: "UDP/TLS/RTP/SAVPF".into(),
+        formats: vec!["96".into()],
+        mid: Some(mid.into()),
+    };
+    layout.places.extend([place("old"), place("new")]);
+    layout.video = Some(2);
+    let text = |video: Option<VideoLines<'_>>| {
+        Description {
+            session: 42,
+            version: 3,
+            layout: &layout,
+            facts: &facts,
+            payloads: &payloads,
+            direction: Direction::SendRecv,
+            role: None,
+            ssrc: 77,
+            video,
+            cname: "name",
+        }
+        .text()
+    };
+    let with = text(Some(VideoLines { payloads: &pictures, direction: Direction::RecvOnly, ssrc: 78 }));
+    assert!(with.contains("a=group:BUNDLE 0 new\r\n"), "{with}");
+    let sections: Vec<&str> = with.split("\r\nm=").collect();
+    assert!(sections[2].starts_with("video 0 ") && sections[2].contains("a=inactive"), "{with}");
+    let video = sections[3];
+    assert!(video.starts_with("video 7000 UDP/TLS/RTP/SAVPF 96 102\r\nc=IN IP4 203.0.113.1\r\n"), "{video}");
+    for line in [
+        "a=mid:new",
+        "a=recvonly",
+        "a=setup:actpass",
+        "a=rtcp-mux",
+        "a=rtpmap:96 VP8/90000",
+        "a=rtcp-fb:96 nack pli",
+        "a=rtcp-fb:102 ccm fir",
+        "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",
+        "a=msid:name name-video",
+        "a=ssrc:78 msid:name name-video",
+    ] {
+        assert!(video.lines().any(|own| own == line), "{line} in {video}");
+    }
+    assert!(!video.contains("a=candidate"), "those of the audio section are the bundle's: {video}");
+    let without = text(None);
+    assert!(without.contains("a=group:BUNDLE 0\r\n") && without.matches("m=video 0 ").count() == 2, "{without}");
+    // What we write is what we read.
+    let with = with.replace("AA:BB", &["AA"; 32].join(":"));
+    let read = read(&with, Half::Offer).expect("readable").video.expect("in use");
+    assert_eq!((read.position, read.payloads, read.direction), (2, pictures, Direction::RecvOnly));
+}

@@ -12,7 +12,7 @@ use super::payload::{LARGEST_PAYLOAD, pieces};
 const AGGREGATE: u8 = 24;
 const PIECE: u8 = 28;
 /// A sequence parameter set, and an access unit delimiter: what a picture can begin with and not go on with.
-const SEQUENCE: u8 = 7;
+pub(crate) const SEQUENCE: u8 = 7;
 const DELIMITER: u8 = 9;
 
 const BEGIN: u8 = 0x80;

@@ -16,6 +16,7 @@ use crate::transport::VideoCodec;
 mod assembler;
 mod channel;
 mod h264;
+mod h264_size;
 mod ivf;
 mod link;
 mod pacer;
@@ -118,13 +119,16 @@ fn vp8_is_key(data: &[u8]) -> bool {
     data.first().is_some_and(|tag| tag & 1 == 0)
 }
 
-/// Width and height of a key frame, as far as they can be read without decoding: those of VP8 (RFC 6386 section 9.1).
+/// Width and height of a key frame, as far as they can be read without decoding (VP8: RFC 6386 section 9.1).
 fn size_of(frame: &VideoFrame) -> Option<(u16, u16)> {
     match (frame.codec, frame.data.get(..10)) {
         (VideoCodec::Vp8, Some([_, _, _, 0x9d, 0x01, 0x2a, w0, w1, h0, h1])) if frame.key => {
             Some((u16::from_le_bytes([*w0, *w1]) & 0x3fff, u16::from_le_bytes([*h0, *h1]) & 0x3fff))
         }
-        _ => None,
+        (VideoCodec::Vp8, _) => None,
+        (VideoCodec::H264, _) => {
+            h264::units(&frame.data).find(|unit| h264::kind(unit) == h264::SEQUENCE).and_then(h264_size::size)
+        }
     }
 }
 
