@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold for the Python package: it is built and installed the way its users do it, its tests run, and
-# mypy --strict accepts it from the inside and from the outside. Then a whole call with Debian's own python3, where that is
-# another one. Installs what it needs from PyPI; `scripts/deps.sh build python` brings the rest. Everything it makes is below
+# mypy --strict accepts it from the inside and from the outside. Then with the other interpreters there are: 3.10, the oldest that
+# fits, runs all tests, the others a whole call. Installs what it needs from PyPI; `scripts/deps.sh build python` brings the rest. Everything it makes is below
 # target/python.
 #
 #   bindings/python/run-tests.sh [PYTEST-ARGUMENT...]
@@ -18,12 +18,12 @@ export PIP_DISABLE_PIP_VERSION_CHECK=1 PYTHONDONTWRITEBYTECODE=1
 # A build for other flags would not be found again.
 unset RUSTFLAGS
 
-fits() { "$1" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; }
+fits() { "$1" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' 2>/dev/null; }
 
 python=$(command -v python3 || true)
 [ -n "$python" ] && fits "$python" || python=$debian
 if ! fits "$python"; then
-    echo "python: Python 3.11 or newer with venv is missing: scripts/deps.sh python" >&2
+    echo "python: Python 3.10 or newer with venv is missing: scripts/deps.sh python" >&2
     exit 1
 fi
 
@@ -62,21 +62,44 @@ rm -rf "$out/user" && mkdir -p "$out/user/pages"
 cp -r bindings/python/tests "$out/user/tests"
 (cd bindings/python && "$out/venv/bin/python" -m tests.pages "$out/user/pages")
 (cd "$out/user" && timeout 5m "$out/venv/bin/python" -m mypy --strict --config-file= tests pages/*.py)
+# As the oldest Python that the package is for sees it.
+(cd bindings/python && timeout 5m "$out/venv/bin/python" -m mypy --python-version 3.10 -p ewebrtc)
 
-same() { [ "$("$1" -c 'import sys; print(sys.version)')" = "$("$2" -c 'import sys; print(sys.version)')" ]; }
+version() { "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'; }
 
-if [ ! -x "$debian" ] || same "$python" "$debian"; then
-    : # there is no other one
-elif fits "$debian"; then
-    echo "python: $("$debian" --version) of the system"
-    venv debian "$debian"
-    rm -rf "$out/wheel"
-    "$out/venv/bin/pip" wheel -q --no-deps -w "$out/wheel" ./bindings/python
-    "$out/debian/bin/pip" install -q --force-reinstall --no-deps "$out"/wheel/ewebrtc-*.whl
-    # The program records into its folder.
-    (cd "$out/user" && timeout --kill-after=10 1m "$out/debian/bin/python" -W error pages/bindings_python_readme_1.py)
-elif [ -e /etc/debian_version ]; then
-    echo "python: $debian is older than 3.11 or has no venv, so it was not tried: scripts/deps.sh python" >&2
+if [ -e /etc/debian_version ] && ! fits "$debian"; then
+    echo "python: $debian is older than 3.10 or has no venv, so it was not tried: scripts/deps.sh python" >&2
     exit 1
 fi
+
+# Other interpreters, oldest first, one of each version: those of the path, the system's, those that pyenv keeps.
+others() {
+    local found
+    for found in $(compgen -c python3. | grep -xE 'python3\.[0-9]+' | sort -u) "$debian" "${PYENV_ROOT:-$HOME/.pyenv}"/versions/*/bin/python3; do
+        found=$(command -v "$found" || true)
+        if [ -n "$found" ] && fits "$found" && [ "$(version "$found")" != "$(version "$python")" ]; then
+            echo "$(version "$found") $found"
+        fi
+    done | sort -V -u -k1,1
+}
+
+# No output: there is no other one.
+rest=$(others)
+if [ -n "$rest" ]; then
+    rm -rf "$out/wheel"
+    "$out/venv/bin/pip" wheel -q --no-deps -w "$out/wheel" ./bindings/python
+fi
+while read -r number other; do
+    [ -n "$other" ] || continue
+    echo "python: $number ($other)"
+    venv "py$number" "$other"
+    "$out/py$number/bin/pip" install -q --force-reinstall --no-deps "$out"/wheel/ewebrtc-*.whl
+    if [[ $number = 3.10.* ]]; then
+        "$out/py$number/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0
+        (cd bindings/python && timeout --kill-after=10 10m "$out/py$number/bin/python" -m pytest -q -p no:cacheprovider "$@")
+    else
+        # The program records into its folder.
+        (cd "$out/user" && timeout --kill-after=10 1m "$out/py$number/bin/python" -W error pages/bindings_python_readme_1.py)
+    fi
+done <<<"$rest"
 echo 'python: passed'

@@ -421,23 +421,24 @@ impl Logger {
         }
     }
 
-    /// Writes at this level for a program in another language, whose files nobody knows here; nothing at [`LogLevel::Off`].
-    pub(super) fn log(&self, level: LogLevel, message: &str) {
+    /// Writes at this level for a program in another language, with the place in it where that is known; nothing at
+    /// [`LogLevel::Off`].
+    pub(crate) fn log_from(&self, level: LogLevel, message: &str, file: Option<&str>, line: Option<u32>) {
         if let Some(level) = level.filter().to_level() {
-            self.record(level, format_args!("{message}"), None);
+            self.record(level, format_args!("{message}"), file, line);
         }
     }
 
     fn write(&self, level: log::Level, message: fmt::Arguments<'_>, place: &Location<'_>) {
-        self.record(level, message, Some(place));
+        self.record(level, message, Some(place.file()), Some(place.line()));
     }
 
-    fn record(&self, level: log::Level, message: fmt::Arguments<'_>, place: Option<&Location<'_>>) {
+    fn record(&self, level: log::Level, message: fmt::Arguments<'_>, file: Option<&str>, line: Option<u32>) {
         if LogLevel::of(level) > self.level() || level > log::max_level() {
             return;
         }
         let mut record = log::Record::builder();
-        record.level(level).target(&self.0.target).file(place.map(Location::file)).line(place.map(Location::line));
+        record.level(level).target(&self.0.target).file(file).line(line);
         log::logger().log(&record.args(message).build());
     }
 }

@@ -126,7 +126,7 @@ fn logger(method: &str, options: &Value) -> Option<Result<Value, Error>> {
     let run = || {
         let logger = LogManager::logger(text(options, "module")?)?;
         if let Some(level) = write {
-            logger.log(level, &message(options));
+            logger.log_from(level, &message(options), None, None);
             return Ok(Value::Null);
         }
         Ok(match method {

@@ -1,6 +1,7 @@
 """What the tests share: phones that are logged in, tones and how to recognise them.
 
-Owns: nothing. Lives on: the test's event loop. Must not import: the package's private modules.
+Owns: nothing. Lives on: the test's event loop. Must not import: the package's private modules, except the deadlines that
+Python 3.10 lacks.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import ewebrtc
+from ewebrtc._time import timeout as deadline
 
 T = TypeVar("T")
 
@@ -37,7 +39,7 @@ async def logged_in(gateway: ewebrtc.Gateway, user: str, **settings: Any) -> Asy
 
 async def until(events: ewebrtc.Events, name: str) -> ewebrtc.Event:
     """The next event of this name."""
-    async with asyncio.timeout(PATIENCE):
+    async with deadline(PATIENCE):
         async for event in events:
             if event.name == name:
                 return event
@@ -90,7 +92,7 @@ def write_wav(path: Path, pcm: bytes, rate: int) -> None:
 async def heard(call: ewebrtc.Call, hz: float) -> bytes:
     """Reads what is heard until it is this tone."""
     pcm = b""
-    async with asyncio.timeout(PATIENCE):
+    async with deadline(PATIENCE):
         async for part in call.listen():
             pcm += part
             if len(pcm) > call.phone.pcm_rate and strength(pcm, hz, call.phone.pcm_rate) > 0.8:

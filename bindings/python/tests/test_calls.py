@@ -10,6 +10,7 @@ from pathlib import Path
 
 import ewebrtc
 import pytest
+from ewebrtc._time import timeout as deadline
 
 from .support import PATIENCE, clearest, heard, logged_in, recording, soon, tone, until, write_wav
 
@@ -69,7 +70,7 @@ async def test_muted_is_silence(gateway: ewebrtc.Gateway) -> None:
         await call.connected(PATIENCE)
         await heard(call, 500)
         await soon(call.mute())
-        async with asyncio.timeout(PATIENCE):
+        async with deadline(PATIENCE):
             async for part in call.listen(200):
                 if not any(part):
                     break

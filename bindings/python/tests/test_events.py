@@ -5,12 +5,13 @@ from __future__ import annotations
 import asyncio
 import gc
 import time
-from datetime import UTC, datetime
+from datetime import datetime, timezone
 from typing import Any
 
 import ewebrtc
 import pytest
 from ewebrtc import _events, _hub
+from ewebrtc._time import timeout as deadline
 
 from .support import PATIENCE, logged_in, soon, until
 
@@ -27,7 +28,7 @@ async def test_streams_are_complete_independent_and_end(gateway: ewebrtc.Gateway
         await soon(phone.login(await soon(gateway.dev_token("alice"))))
         call = await soon(phone.dial("echo", tag="mine"))
         await call.connected(PATIENCE)
-    async with asyncio.timeout(PATIENCE):
+    async with deadline(PATIENCE):
         everything = [event async for event in first]
         chosen = [event.name async for event in second]
         assert [event async for event in first] == []
@@ -37,7 +38,7 @@ async def test_streams_are_complete_independent_and_end(gateway: ewebrtc.Gateway
     dialing = next(event for event in everything if event.name == "dialing")
     assert dialing.tag == "mine" and dialing.call is call and dialing.data["call"] == call.handle
     assert dialing.get("nothing", 5) == 5 and dialing.text("index") is None
-    assert abs((datetime.now(UTC) - dialing.when).total_seconds()) < PATIENCE
+    assert abs((datetime.now(timezone.utc) - dialing.when).total_seconds()) < PATIENCE
     changed = [e for e in everything if e.name == "call:state-changed"]
     assert (changed[0].old_state, changed[0].new_state) == ("created", "connecting")
     assert repr(everything[0]) == "<Event 1 session:ready>"
@@ -54,7 +55,7 @@ async def test_a_slow_reader_misses_the_newest_and_is_told(
         for n in range(50):
             await soon(phone.invoke("getVersion", tag=str(n)))
             assert (await soon(anext(quick))).tag == str(n)
-    async with asyncio.timeout(PATIENCE):
+    async with deadline(PATIENCE):
         kept = [event async for event in slow]
     assert [event.seq for event in kept] == list(range(1, 17))
     assert slow.missed == 50 - 16 + 1 and quick.missed == 0
@@ -99,7 +100,7 @@ async def test_handlers_run_on_the_loop_in_order_one_at_a_time(gateway: ewebrtc.
         while (await soon(anext(last))).tag != "19":
             pass
         assert [s for s in seen if s.startswith("plain")] == [f"plain {n}" for n in range(20)]
-        async with asyncio.timeout(PATIENCE):
+        async with deadline(PATIENCE):
             while "slow 19" not in seen:
                 await asyncio.sleep(0.001)
         assert [s for s in seen if s.startswith("slow")] == [f"slow {n}" for n in range(20)]

@@ -1,6 +1,6 @@
 //! Functions that belong to no object: version, tables of errors, tokens from a gateway elsewhere.
 //!
-//! Owns: [`ErrorEntry`], [`DevToken`]. Lives on: any thread. Must not import: `runtime`, `core`, `signal`.
+//! Owns: [`ErrorEntry`], [`DevToken`], [`Capabilities`]. Lives on: any thread. Must not import: `runtime`, `core`, `signal`.
 
 use super::error::PhoneError;
 use super::process;
@@ -50,6 +50,65 @@ impl From<api::DevToken> for DevToken {
             address: token.address,
         }
     }
+}
+
+/// What this library can do on this machine, at the moment it was asked.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct Capabilities {
+    /// Version of the library.
+    pub version: String,
+    /// Operating system it was compiled for.
+    pub os: String,
+    /// Processor it was compiled for.
+    pub arch: String,
+    /// Whether calls work here (`hasWebRTC`): `Supported`, or `Not Certified` where the library's tests are not run.
+    pub support: String,
+    /// Codecs for audio, best first, by their names in a session description.
+    pub audio_codecs: Vec<String>,
+    /// Codecs for video.
+    pub video_codecs: Vec<String>,
+    /// Words of `localMedia`.
+    pub sources: Vec<String>,
+    /// Words of `remoteMedia`.
+    pub sinks: Vec<String>,
+    /// URLs of ICE servers that are understood.
+    pub ice_servers: Vec<String>,
+    /// Parts that may be compiled in and are, e.g. `gateway`.
+    pub features: Vec<String>,
+    /// This machine has an IPv4 address with which it reaches others.
+    pub ipv4: bool,
+    /// This machine has an IPv6 address with which it reaches others.
+    pub ipv6: bool,
+    /// All of it and the supported systems, as one JSON object.
+    pub json: String,
+}
+
+/// Looks at the library and at the machine (`browser`).
+#[uniffi::export]
+pub fn capabilities() -> Capabilities {
+    let report = api::Capabilities::now();
+    let list = |words: &[&str]| words.iter().map(|word| (*word).to_owned()).collect();
+    Capabilities {
+        version: report.version.into(),
+        os: report.os.into(),
+        arch: report.arch.into(),
+        support: report.support.to_string(),
+        audio_codecs: list(&report.audio_codecs),
+        video_codecs: list(report.video_codecs),
+        sources: list(report.sources),
+        sinks: list(report.sinks),
+        ice_servers: list(report.ice_servers),
+        features: list(&report.features),
+        ipv4: report.ipv4,
+        ipv6: report.ipv6,
+        json: report.to_json().to_string(),
+    }
+}
+
+/// True when there is a network besides loopback (`isNetworkConnected`).
+#[uniffi::export]
+pub fn is_network_connected() -> bool {
+    api::is_network_connected()
 }
 
 /// Version of the library.

@@ -1,10 +1,11 @@
-//! The one door into foreign code. Events and the ends of awaited methods pass through the link of their object, and once
+//! The one door into foreign code. Events, lines of the log and the ends of awaited methods pass through the link of their object, and once
 //! the link is cut nothing passes any more: an interpreter may end.
 //!
 //! Owns: the listener, the wakers of the methods that are awaited, and the promise about both. Lives on: any thread. No lock
 //! is held while foreign code runs. Must not import: `runtime`, `core`, `signal`.
 
 use super::events::{Event, EventListener};
+use super::logs::{LogLine, LogListener};
 use crate::ffi::waiting::{Inside, in_callback};
 use std::collections::HashMap;
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -15,13 +16,22 @@ use std::time::{Duration, Instant};
 /// itself waits for the thread that cuts must not hold it for ever.
 pub(super) const PATIENCE: Duration = Duration::from_secs(5);
 
+/// What is called on the foreign side.
+#[derive(Clone)]
+pub(super) enum Foreign {
+    /// Gets the events of a phone.
+    Events(Arc<dyn EventListener>),
+    /// Gets the lines of the log.
+    Lines(Arc<dyn LogListener>),
+}
+
 struct State {
     open: bool,
     /// How many threads run foreign code of this link.
     inside: usize,
     /// The phone has delivered its last event.
     ended: bool,
-    listener: Option<Arc<dyn EventListener>>,
+    listener: Option<Foreign>,
     /// Who waits, by number.
     waiting: HashMap<u64, Waker>,
     next: u64,
@@ -35,7 +45,7 @@ pub(super) struct Link {
 
 impl Link {
     /// An open link, or a cut one when the process is ending.
-    pub(super) fn new(listener: Option<Arc<dyn EventListener>>, open: bool) -> Self {
+    pub(super) fn new(listener: Option<Foreign>, open: bool) -> Self {
         let state = State { open, inside: 0, ended: false, listener, waiting: HashMap::new(), next: 0 };
         Self { state: Mutex::new(state), news: Condvar::new() }
     }
@@ -67,11 +77,28 @@ impl Link {
     pub(super) fn deliver(&self, event: impl FnOnce() -> Event) {
         // The listener's own failure must not end the events; its clone is dropped before the link is left, so that the
         // last one never goes when nobody expects it.
-        self.pass(|state| state.listener.clone(), |listener| drop(listener.on_event(event())));
+        self.pass(
+            |state| match &state.listener {
+                Some(Foreign::Events(listener)) => Some(listener.clone()),
+                Some(Foreign::Lines(_)) | None => None,
+            },
+            |listener| drop(listener.on_event(event())),
+        );
     }
 
-    /// The phone has delivered its last event: the listener goes.
-    fn end(&self) {
+    /// Hands a line of the log over, as [`Link::deliver`] does. Called on the thread of the log only.
+    pub(super) fn deliver_line(&self, line: LogLine) {
+        self.pass(
+            |state| match &state.listener {
+                Some(Foreign::Lines(listener)) => Some(listener.clone()),
+                Some(Foreign::Events(_)) | None => None,
+            },
+            |listener| drop(listener.on_line(line)),
+        );
+    }
+
+    /// The phone has delivered its last event, or the log its last line: the listener goes.
+    pub(super) fn end(&self) {
         self.pass(|state| state.listener.take(), drop);
         self.lock().ended = true;
         self.news.notify_all();
@@ -196,7 +223,7 @@ mod tests {
     #[test]
     fn a_cut_link_waits_for_what_runs_and_lets_nothing_pass() {
         let ((said, hear), (go, gate)) = (mpsc::sync_channel(8), mpsc::channel());
-        let link = Arc::new(Link::new(Some(Arc::new(Slow(said, Mutex::new(gate)))), true));
+        let link = Arc::new(Link::new(Some(Foreign::Events(Arc::new(Slow(said, Mutex::new(gate))))), true));
         let other = link.clone();
         let events = std::thread::spawn(move || {
             other.deliver(event);

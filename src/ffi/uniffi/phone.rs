@@ -6,7 +6,7 @@
 use super::call::Call;
 use super::error::PhoneError;
 use super::events::EventListener;
-use super::link::{Feed, Link};
+use super::link::{Feed, Foreign, Link};
 use super::options::{AnswerOptions, DialOptions, LoginOptions, PhoneConfig};
 use super::waits::wait;
 use super::{events, process};
@@ -33,6 +33,10 @@ pub struct Phone {
 }
 
 impl Phone {
+    pub(super) fn api(&self) -> &api::Phone {
+        &self.inner
+    }
+
     pub(super) fn link(&self) -> &Link {
         &self.link
     }
@@ -61,7 +65,7 @@ impl Phone {
     #[uniffi::constructor(default(listener = None))]
     pub fn new(config: PhoneConfig, listener: Option<Arc<dyn EventListener>>) -> Result<Arc<Self>, PhoneError> {
         let inner = api::Phone::new(config.into())?;
-        let link = process::link(listener);
+        let link = process::link(listener.map(Foreign::Events));
         if link.is_cut() {
             return Err(PhoneError::Closed);
         }
@@ -273,11 +277,6 @@ impl Phone {
         let subscription = self.inner.on(&name, |_| {})?;
         self.inner.off(subscription);
         Ok(())
-    }
-
-    /// Tells the phone that the device went offline or came back; events `connectivity:off` and `connectivity:on`.
-    pub fn set_connectivity(&self, online: bool) {
-        self.inner.set_connectivity(online);
     }
 
     /// Begins to close the phone and never waits: calls end, the session is deleted, `phone:closed` is the last event.

@@ -3,11 +3,15 @@
 //! Owns: the list of links and their phones, the link of the functions that belong to no object. Lives on: any thread. Must
 //! not import: `runtime`, `core`, `signal`.
 
-use super::link::{Link, PATIENCE};
+use super::link::{Foreign, Link, PATIENCE};
+use super::logs;
 use super::phone::Phone;
 use crate::ffi::waiting::in_callback;
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
+
+/// Longest wait for lines of the log that are on their way.
+const LAST_LINES: Duration = Duration::from_secs(1);
 
 #[derive(Default)]
 struct Process {
@@ -23,7 +27,7 @@ fn process() -> MutexGuard<'static, Process> {
 }
 
 /// A link that ends with the process; it is cut from the beginning when the process is ending.
-pub(super) fn link(listener: Option<Arc<dyn super::events::EventListener>>) -> Arc<Link> {
+pub(super) fn link(listener: Option<Foreign>) -> Arc<Link> {
     let mut process = process();
     let link = Arc::new(Link::new(listener, !process.ending));
     process.links.retain(|link| link.strong_count() > 0);
@@ -45,7 +49,7 @@ pub(super) fn common() -> Arc<Link> {
 }
 
 /// For the end of the process, once: closes every phone, waits at most `timeout_ms` milliseconds in all until their sessions
-/// are given back and their recordings complete, and stops every callback, for which it waits five seconds more at most. Afterwards everything answers `Closed`. Inside a
+/// are given back and their recordings complete, and one second more at most for lines of the log, and stops every callback, for which it waits five seconds more at most. Afterwards everything answers `Closed`. Inside a
 /// callback it does not wait.
 #[uniffi::export]
 pub fn end_process(timeout_ms: u64) {
@@ -62,6 +66,7 @@ pub fn end_process(timeout_ms: u64) {
             phone.link().wait_ended(until);
         }
     }
+    logs::finish(Instant::now() + LAST_LINES);
     let links: Vec<Arc<Link>> = links.iter().filter_map(Weak::upgrade).collect();
     links.iter().for_each(|link| link.close());
     let until = Instant::now() + PATIENCE;

@@ -32,8 +32,18 @@ from ._errors import (
 )
 from ._events import Event, Events, Subscription
 from ._gateway import DevToken, Gateway, dev_token
-from ._info import ErrorEntry, __version__, api_errors, sdk_errors
-from ._phone import CallInfo, IceServer, Phone
+from ._info import (
+    Capabilities,
+    ErrorEntry,
+    __version__,
+    api_errors,
+    capabilities,
+    is_network_connected,
+    sdk_errors,
+)
+from ._log import Logger, LogLine, LogManager
+from ._phone import CallInfo, Phone
+from ._settings import IceServer
 
 __all__ = [
     "ArgumentError",
@@ -42,6 +52,7 @@ __all__ = [
     "CallEndedError",
     "CallInfo",
     "CallStats",
+    "Capabilities",
     "ClosedError",
     "ConfigError",
     "DevToken",
@@ -54,6 +65,9 @@ __all__ = [
     "IceServer",
     "InHandlerError",
     "InternalError",
+    "LogLine",
+    "LogManager",
+    "Logger",
     "LoopError",
     "NoAudioError",
     "NoVideoError",
@@ -66,6 +80,8 @@ __all__ = [
     "VideoFrame",
     "__version__",
     "api_errors",
+    "capabilities",
     "dev_token",
+    "is_network_connected",
     "sdk_errors",
 ]

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Literal, TypeVar
 
 from . import _check, _native, _process
 from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, PhoneError, answer, translated
+from ._time import timeout as deadline
 
 if TYPE_CHECKING:
     from ._events import Event
@@ -123,7 +124,7 @@ class Call:
         patience = _check.optional_seconds("timeout", timeout)
         if not self._seen and self.state is None:
             raise NotFoundError("no live call has this handle")
-        async with asyncio.timeout(patience):
+        async with deadline(patience):
             while not met():
                 if self.phone._hub.ended:
                     raise ClosedError("the phone is closed")

@@ -71,7 +71,8 @@ class Event:
     @property
     def when(self) -> datetime:
         """`timestamp` as a time with zone."""
-        return datetime.fromisoformat(self.timestamp)
+        # Python 3.10 does not know Z.
+        return datetime.fromisoformat(self.timestamp.replace("Z", "+00:00"))
 
     @property
     def peer_from(self) -> str | None:

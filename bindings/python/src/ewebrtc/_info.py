@@ -1,6 +1,6 @@
-"""The version and the tables of error codes.
+"""The version, the tables of error codes, and the report of what works here.
 
-Owns: `ErrorEntry`. Lives on: any thread. Must not import: anything but the generated module.
+Owns: `ErrorEntry`, `Capabilities`. Lives on: any thread. Must not import: anything but the generated module.
 """
 
 from __future__ import annotations
@@ -26,6 +26,52 @@ class ErrorEntry:
     resolution: str
     message_id: str | None
     http_status_code: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Capabilities:
+    """What the library can do on this machine, at the moment it was asked."""
+
+    #: Version of the library.
+    version: str
+    #: Operating system it was compiled for, e.g. `linux`.
+    os: str
+    #: Processor it was compiled for, e.g. `x86_64`.
+    arch: str
+    #: Whether calls work here: `Supported`, or `Not Certified` where the library's tests are not run.
+    support: str
+    #: Codecs for audio, best first, by their names in a session description.
+    audio_codecs: list[str]
+    #: Codecs for video.
+    video_codecs: list[str]
+    #: Words of `local_media`.
+    sources: list[str]
+    #: Words of `remote_media`.
+    sinks: list[str]
+    #: URLs of ICE servers that are understood.
+    ice_servers: list[str]
+    #: Parts that may be compiled in and are, e.g. `gateway`.
+    features: list[str]
+    #: This machine has an IPv4 address with which it reaches others.
+    ipv4: bool
+    #: This machine has an IPv6 address with which it reaches others.
+    ipv6: bool
+
+    @property
+    def network_connected(self) -> bool:
+        """There is a network besides loopback. Calls through a gateway on the same machine need none."""
+        return self.ipv4 or self.ipv6
+
+
+def capabilities() -> Capabilities:
+    """Looks at the library and at the machine."""
+    found = _native.capabilities()
+    return Capabilities(**{f.name: getattr(found, f.name) for f in fields(Capabilities)})
+
+
+def is_network_connected() -> bool:
+    """Whether there is a network besides loopback: an interface that is up and has an address with which it reaches others."""
+    return bool(_native.is_network_connected())
 
 
 def _table(entries: Iterable[_native.ErrorEntry]) -> dict[str, ErrorEntry]:

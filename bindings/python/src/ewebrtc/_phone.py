@@ -1,19 +1,18 @@
 """The phone.
 
-Owns: `Phone`, `IceServer`, `CallInfo`. Lives on: one asyncio event loop, the one on which it is first used. Must not
+Owns: `Phone`, `CallInfo`. Lives on: one asyncio event loop, the one on which it is first used. Must not
 import: anything but this package.
 """
 
 from __future__ import annotations
 
-import asyncio
 import enum
 import json
 import logging
 import os
 import weakref
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Literal, TypeVar
 
@@ -23,6 +22,9 @@ from ._errors import ClosedError, ConfigError, answer, translated
 from ._events import Event, Events, Handler, Subscription
 from ._gateway import DevToken, Gateway
 from ._hub import Hub, Listener
+from ._settings import Codec, IceServer, Settings, native_servers
+from ._time import timeout as deadline
+from ._time import timeout_at
 
 _log = logging.getLogger("ewebrtc")
 
@@ -32,26 +34,8 @@ Media = str | os.PathLike[str]
 
 C = TypeVar("C", bound=enum.Enum)
 
-#: Names of audio codecs.
-Codec = Literal["opus", "pcmu", "pcma"]
+#: Ways in which events come from the gateway.
 EventChannel = Literal["long-poll", "websocket"]
-
-
-@dataclass(frozen=True, slots=True)
-class IceServer:
-    """A STUN or TURN server with one account."""
-
-    #: `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:host[:port][?transport=tcp]`.
-    urls: Sequence[str]
-    #: User name for TURN.
-    username: str = ""
-    #: Password for TURN; not shown when the object is printed.
-    credential: str = field(default="", repr=False)
-
-    def __post_init__(self) -> None:
-        _check.texts("urls", self.urls, ConfigError)
-        _check.text("username", self.username, ConfigError)
-        _check.text("credential", self.credential, ConfigError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,16 +60,6 @@ def _address(gateway: object) -> str:
     if not isinstance(gateway, str):
         raise _check.wrong("gateway", "str or Gateway", gateway)
     return _check.text("gateway", gateway, ConfigError)
-
-
-def _ice_servers(servers: object) -> list[_native.IceServer]:
-    made = []
-    for number, server in enumerate(_check.several("ice_servers", "IceServer", servers)):
-        if not isinstance(server, IceServer):
-            raise _check.wrong(f"ice_servers[{number}]", "IceServer", server)
-        urls = _check.texts("urls", server.urls, ConfigError)
-        made.append(_native.IceServer(urls=urls, username=server.username, credential=server.credential))
-    return made
 
 
 def _ports(ports: object) -> _native.PortRange:
@@ -123,7 +97,7 @@ def _command(method: object, options: object, call: object, tag: object) -> tupl
     return _check.text("method", method), _check.options("options", options), handle, _tag(tag)
 
 
-class Phone:
+class Phone(Settings):
     """A telephone: one user, one session.
 
         async with ewebrtc.Phone(gateway.url) as phone:
@@ -180,7 +154,7 @@ class Phone:
             local_media=_check.media("local_media", local_media, ConfigError),
             remote_media=_check.media("remote_media", remote_media, ConfigError),
             pcm_rate=self.pcm_rate,
-            ice_servers=_ice_servers(ice_servers),
+            ice_servers=native_servers(ice_servers),
             relay_only=_check.flag("relay_only", relay_only),
             ipv4=_check.flag("ipv4", ipv4),
             ipv6=_check.flag("ipv6", ipv6),
@@ -234,7 +208,7 @@ class Phone:
         """
         patience = _check.optional_seconds("timeout", timeout)
         events = self.events(*names)
-        async with asyncio.timeout(patience):
+        async with deadline(patience):
             async for event in events:
                 return event
         raise ClosedError("the phone is closed")
@@ -570,12 +544,6 @@ class Phone:
         _process.check()
         return self._hub.call(_check.whole("handle", handle, 0, _check.U64), known=False)
 
-    def set_connectivity(self, online: bool) -> None:
-        """Tells the phone that the device went offline or came back; events `connectivity:off` and
-        `connectivity:on`."""
-        _process.check()
-        self._native.set_connectivity(_check.flag("online", online))
-
     # ---- the end ---------------------------------------------------------------------------------------------------
 
     def begin_close(self) -> None:
@@ -596,7 +564,7 @@ class Phone:
         try:
             self._native.begin_close()
             try:
-                async with asyncio.timeout_at(until):
+                async with timeout_at(until):
                     await answer(self._native.closed())
             except TimeoutError:
                 _log.warning("a phone was not closed within %s s", timeout)

@@ -1,6 +1,6 @@
 """The ends: of the process, of event loops, and of the children that are forked.
 
-Owns: the one function that runs at exit, and the one by which the library wakes an event loop. Lives on: the main
+Owns: the one function that runs at exit, the one by which the library wakes an event loop, and when native objects are freed. Lives on: the main
 thread at exit, after every exit function that was registered later; a thread of the library. Must not import: anything
 but the generated module.
 
@@ -75,3 +75,22 @@ def _wake(handle: int, code: int) -> None:
 
 
 _generated._uniffi_continuation_callback = _generated._UNIFFI_RUST_FUTURE_CONTINUATION_CALLBACK(_wake)
+
+
+# ---- objects that outlive the generated code ------------------------------------------------------------------------
+
+
+def _freed_before_the_end(kind: Any) -> None:
+    """An object that is collected while the interpreter ends may find the generated code gone, and would complain on standard
+    error. What it holds was ended by `_at_exit` and goes with the process."""
+    free, ending = kind.__del__, sys.is_finalizing
+
+    def __del__(self: Any, free: Any = free, ending: Any = ending) -> None:
+        if not ending():
+            free(self)
+
+    kind.__del__ = __del__
+
+
+for _kind in (_generated.Call, _generated.Gateway, _generated.Logger, _generated.Phone):
+    _freed_before_the_end(_kind)
