@@ -119,6 +119,10 @@ impl AudioEncoder for G711Encoder {
         self.down.clone_from(&other.down);
         true
     }
+
+    fn reset(&mut self) {
+        self.down = Down::new();
+    }
 }
 
 /// Longest packet in 8 kHz samples.

@@ -66,6 +66,8 @@ pub trait AudioEncoder: Send + Any {
     }
     /// The next frame is to be decodable by somebody who has not heard those before it.
     fn refresh(&mut self) {}
+    /// Forgets what was encoded before, but no setting.
+    fn reset(&mut self) {}
     /// Effort, 0–10, from the next frame on. Codecs whose effort is fixed ignore it.
     fn set_complexity(&mut self, _complexity: u8) {}
 }

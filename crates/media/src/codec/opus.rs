@@ -148,6 +148,13 @@ impl AudioEncoder for OpusEncoder {
         self.alone = true;
     }
 
+    fn reset(&mut self) {
+        // SAFETY: the state is live; this request takes no further argument.
+        unsafe {
+            sys::opus_encoder_ctl(self.state.as_ptr(), sys::OPUS_RESET_STATE as c_int);
+        }
+    }
+
     fn set_complexity(&mut self, complexity: u8) {
         let complexity = complexity.min(10);
         if complexity != self.complexity {

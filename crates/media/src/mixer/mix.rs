@@ -208,14 +208,7 @@ impl Mixer {
 
     /// How much quality to give up, 0 to [`MOST_STRAIN`](crate::MOST_STRAIN).
     pub fn set_strain(&mut self, step: u8) {
-        let step = step.min(MOST_STRAIN);
-        if step != self.strain {
-            self.strain = step;
-            let complexity = self.complexity();
-            for stream in &mut self.streams {
-                stream.encoder.set_complexity(complexity);
-            }
-        }
+        self.strain = step.min(MOST_STRAIN);
     }
 
     fn complexity(&self) -> u8 {
@@ -247,7 +240,7 @@ impl Mixer {
         self.voices.get(seat).is_some_and(|voice| voice.is_heard())
     }
 
-    /// Mean square of what a member says as a share of full scale, smoothed over 0.1 s.
+    /// Mean square of what a member says as a share of full scale, smoothed over 0.3 s.
     #[must_use]
     pub fn loudness(&self, seat: usize) -> f32 {
         self.voices.get(seat).map_or(0.0, |voice| voice.loudness)
@@ -341,6 +334,7 @@ impl Mixer {
             // Whoever begins to hear gets a mix that fades in, from the next frame on.
             (ear.listening, ear.own, ear.begins, ear.since) = (true, true, true, 0);
             *ear.track = Track::new();
+            listener.encoder.reset();
             return;
         }
         if ear.own {
@@ -351,8 +345,19 @@ impl Mixer {
         }
         let kind = Kind::of(listener.codec, listener.loss, ear.kind);
         ear.kind = Some(kind);
+        if ear.last != Last::Common(kind) {
+            // A stream that nobody heard goes on where its first listener comes from; one that others hear must be entered.
+            let taken = match ear.last {
+                Last::Own => self.streams[kind as usize].take_over(listener.encoder),
+                Last::Common(old) => match self.streams.get_disjoint_mut([kind as usize, old as usize]) {
+                    Ok([stream, old]) => stream.take_over(&*old.encoder),
+                    Err(_) => false,
+                },
+                Last::Nothing => false,
+            };
+            self.streams[kind as usize].joined |= !taken;
+        }
         let stream = &mut self.streams[kind as usize];
-        stream.joined |= ear.last != Last::Common(kind);
         stream.loss = stream.loss.max(listener.loss);
     }
 
@@ -373,7 +378,7 @@ impl Mixer {
         }
         let kind = ear.kind?;
         ear.last = Last::Common(kind);
-        let (payload, fresh) = self.streams[kind as usize].payload(&self.common.frame);
+        let (payload, fresh) = self.streams[kind as usize].payload(&self.common.frame, complexity);
         if fresh {
             self.stats.common_encodes += 1;
         } else {

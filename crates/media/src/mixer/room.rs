@@ -74,7 +74,7 @@ pub enum RoomEvent {
 pub struct Talker {
     /// The number of the participant.
     pub participant: u64,
-    /// Level over about 0.1 s in dB of full scale; −127 is silence.
+    /// Level over about 0.3 s in dB of full scale; −127 is silence.
     pub level_dbfs: f32,
     /// False when louder ones have all the places, see [`RoomSettings::voices`].
     pub heard: bool,
@@ -335,7 +335,7 @@ impl Participant {
         self.leg.set_muted(muted);
     }
 
-    /// Level of what he says over about 0.1 s in dB of full scale; −127 for silence and while muted.
+    /// Level of what he says over about 0.3 s in dB of full scale; −127 for silence and while muted.
     #[must_use]
     pub fn level_dbfs(&self) -> f32 {
         self.seen.level_dbfs()

@@ -54,8 +54,9 @@ pub(super) struct Stream {
     pub(super) loss: u8,
     /// Somebody joins it with this frame.
     pub(super) joined: bool,
-    /// The frame is encoded.
+    /// The frame is encoded; so was the one before it, or what it follows was taken over.
     done: bool,
+    flowing: bool,
     payload: Option<Bytes>,
     encoded: Box<[u8; MAX_ENCODED_BYTES]>,
     payloads: Payloads,
@@ -70,6 +71,7 @@ impl Stream {
             loss: 0,
             joined: false,
             done: false,
+            flowing: false,
             payload: None,
             encoded: Box::new([0; MAX_ENCODED_BYTES]),
             payloads: Payloads::new(),
@@ -78,18 +80,27 @@ impl Stream {
 
     /// Another frame begins.
     pub(super) fn begin(&mut self) {
+        self.flowing = self.done;
         (self.loss, self.joined, self.done, self.payload) = (0, false, false, None);
+    }
+
+    /// Continues the stream of `encoder`, if this one has no listener. Whether it does.
+    pub(super) fn take_over(&mut self, encoder: &dyn AudioEncoder) -> bool {
+        let taken = !self.flowing && self.encoder.continue_from(encoder);
+        self.flowing |= taken;
+        taken
     }
 
     /// The payload of this frame, encoded by whoever asks first; nothing when nothing needs to be sent. Whether it was encoded
     /// just now.
-    pub(super) fn payload(&mut self, frame: &[i16; FRAME_SAMPLES]) -> (Option<Bytes>, bool) {
+    pub(super) fn payload(&mut self, frame: &[i16; FRAME_SAMPLES], complexity: u8) -> (Option<Bytes>, bool) {
         let fresh = !self.done;
         if fresh {
             self.done = true;
             if self.joined {
                 self.encoder.refresh();
             }
+            self.encoder.set_complexity(complexity);
             self.encoder.set_expected_loss(self.loss);
             let bytes = self.encoder.encode(frame, &mut self.encoded).unwrap_or(0);
             self.payload = (bytes > 0).then(|| self.payloads.take(&self.encoded[..bytes]));

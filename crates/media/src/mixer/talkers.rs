@@ -10,8 +10,8 @@ const HANG: u32 = 50;
 /// How much louder than the threshold of silence somebody must be to begin, 3 dB as a ratio of powers, so that noise around
 /// the threshold does not come and go.
 const BEGIN: f32 = 2.0;
-/// Ticks over which the loudness of a voice is smoothed for the choice, 0.1 s.
-const SMOOTH: f32 = 10.0;
+/// Ticks over which the loudness of a voice is smoothed for the choice, 0.3 s: a syllable and the gap after it.
+const SMOOTH: f32 = 30.0;
 /// Somebody who is heard stays so for this many ticks, 0.3 s, before a louder one may take the place.
 const TENURE: u32 = 30;
 /// How much louder that one must be: 3 dB.
