@@ -47,7 +47,7 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-fn allocator_calls() -> u64 {
+pub(crate) fn allocator_calls() -> u64 {
     CALLS.with(Cell::get)
 }
 

@@ -153,3 +153,75 @@ impl Decoders {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Payloads of something that lasts a second.
+    fn payloads(codec: AudioCodec, sound: impl Fn(usize) -> i16) -> Vec<Vec<u8>> {
+        let mut encoder = encoder(codec, &CodecSettings::default()).unwrap();
+        // Half of the time over a lossy path, where Opus uses its speech modes.
+        (0..50)
+            .map(|frame| {
+                encoder.set_expected_loss(if frame < 25 { 0 } else { 10 });
+                let pcm = std::array::from_fn(|i| sound(frame * FRAME_SAMPLES + i));
+                let mut out = [0; MAX_ENCODED_BYTES];
+                let bytes = encoder.encode(&pcm, &mut out).unwrap();
+                out[..bytes].to_vec()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn silence_is_known_by_its_looks_and_a_voice_is_never_taken_for_it() {
+        // Swelling and fading like syllables, with overtones.
+        let voice = |peak: f64| {
+            move |i: usize| {
+                let t = i as f64 / f64::from(SAMPLE_RATE) * std::f64::consts::TAU;
+                let swell = 0.6 + 0.4 * (t * 4.0).sin();
+                ((1..8).map(|n| (t * 140.0 * f64::from(n)).sin() / f64::from(n)).sum::<f64>() * swell * peak) as i16
+            }
+        };
+        for codec in [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma] {
+            let looks = |payloads: &[Vec<u8>]| payloads.iter().filter(|p| looks_silent(codec, p)).count();
+            let silent = payloads(codec, |_| 0);
+            let lengths: Vec<usize> = silent.iter().map(Vec::len).collect();
+            println!("{codec:?}: silence looks silent in {} of 50, {lengths:?} bytes", looks(&silent));
+            assert!(looks(&silent) >= 45, "{codec:?}: {}", looks(&silent));
+            for peak in [300.0, 3_000.0, 15_000.0] {
+                let voiced = payloads(codec, voice(peak));
+                let lengths: Vec<usize> = voiced.iter().filter(|p| looks_silent(codec, p)).map(Vec::len).collect();
+                assert!(lengths.is_empty(), "{codec:?}, {peak}: {lengths:?} bytes");
+            }
+        }
+        assert!(looks_silent(AudioCodec::Opus, &[]) && looks_silent(AudioCodec::Opus, &[0xf8, 0xff, 0xfe]));
+    }
+
+    #[test]
+    fn an_encoder_continues_the_stream_of_another() {
+        let tone = |frame: usize| -> [i16; FRAME_SAMPLES] {
+            std::array::from_fn(|i| {
+                let t = (frame * FRAME_SAMPLES + i) as f64 / f64::from(SAMPLE_RATE);
+                ((t * 333.0 * std::f64::consts::TAU).sin() * 9_000.0) as i16
+            })
+        };
+        for codec in [AudioCodec::Opus, AudioCodec::Pcmu, AudioCodec::Pcma] {
+            let new = || encoder(codec, &CodecSettings::default()).unwrap();
+            let (mut first, mut second) = (new(), new());
+            let (mut a, mut b) = ([0; MAX_ENCODED_BYTES], [0; MAX_ENCODED_BYTES]);
+            for frame in 0..20 {
+                first.encode(&tone(frame), &mut a).unwrap();
+            }
+            assert!(second.continue_from(&*first));
+            for frame in 20..40 {
+                let bytes = first.encode(&tone(frame), &mut a).unwrap();
+                assert_eq!(second.encode(&tone(frame), &mut b), Ok(bytes));
+                assert_eq!(a[..bytes], b[..bytes], "{codec:?}, frame {frame}");
+            }
+        }
+        let mut opus = encoder(AudioCodec::Opus, &CodecSettings::default()).unwrap();
+        let pcmu = encoder(AudioCodec::Pcmu, &CodecSettings::default()).unwrap();
+        assert!(!opus.continue_from(&*pcmu));
+    }
+}

@@ -20,6 +20,8 @@ use crate::transport::AudioCodec;
 const DTX_BYTES: usize = 2;
 /// A packet this short is a frame of digital silence: 1.2 kbit/s hold no sound.
 const SILENT_BYTES: usize = 3;
+/// A frame in which the encoder found no voice is shorter than this, 16 kbit/s, unless it found something else.
+const VOICELESS_BYTES: usize = 40;
 
 fn failure(what: &str, code: c_int) -> MediaError {
     MediaError::Transport(format!("Opus {what} could not be set up (libopus says {code})"))
@@ -37,7 +39,7 @@ pub(super) fn looks_silent(payload: &[u8]) -> bool {
     let configuration = toc >> 3;
     let one_verdict = configuration < 16 && (configuration >= 12 || configuration % 4 < 2) && toc & 0x03 == 0;
     let verdicts = if toc & 0x04 == 0 { 0x80 } else { 0xa0 };
-    one_verdict && first & verdicts == 0
+    one_verdict && payload.len() < VOICELESS_BYTES && first & verdicts == 0
 }
 
 /// The encoder: 20 ms frames, voice mode, in-band redundancy by the measured loss.

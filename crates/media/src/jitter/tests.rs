@@ -455,3 +455,39 @@ fn junk_does_no_harm() {
     let stats = buffer.stats();
     assert!(stats.decoded + stats.corrupt > 1_000, "{stats:?}");
 }
+
+#[test]
+fn what_looks_silent_is_left_undecoded_only_where_that_is_asked_for() {
+    // G.711 a little above zero: it looks silent, and decoded it is not all zeros.
+    let mut buffer = JitterBuffer::new().unwrap();
+    let mut run = |effort: Effort, packets: std::ops::Range<u16>, loud: bool| {
+        buffer.set_effort(effort);
+        let mut last = Vec::new();
+        for packet in packets {
+            let payload: [u8; 160] = std::array::from_fn(|i| {
+                crate::codec::g711::to_mu(if i % 20 < 10 { 30 } else { -30 } * if loud { 300 } else { 1 })
+            });
+            let (now, timestamp) = (i64::from(packet) * 20_000, u32::from(packet) * 160);
+            let arriving =
+                Arriving { codec: AudioCodec::Pcmu, sequence: packet, timestamp, ssrc: 1, payload: &payload };
+            buffer.insert(arriving, now);
+            last.clear();
+            for tick in 0..2 {
+                let mut out = [0; TICK_SAMPLES];
+                buffer.pull(&mut out, now + 30_000 + tick * 10_000);
+                last.extend(out);
+            }
+        }
+        (rms(&last), buffer.stats())
+    };
+    assert!(run(Effort::Everything, 0..50, false).0 > 0.0005);
+    assert!(run(Effort::Audible, 50..52, false).0 > 0.0005, "not for one or two packets");
+    let (level, stats) = run(Effort::Audible, 52..100, false);
+    assert_eq!(level, 0.0);
+    assert!(stats.decoded >= 98 && stats.lost() == 0 && stats.concealed == 0, "{stats:?}");
+    let (level, _) = run(Effort::Audible, 100..110, true);
+    assert!(level > 0.2, "a sound is decoded: {level}");
+    let (level, stats) = run(Effort::Nothing, 110..150, true);
+    assert_eq!((level, stats.lost(), stats.concealed), (0.0, 0, 0));
+    assert!(run(Effort::Everything, 150..160, true).0 > 0.2, "and back");
+}

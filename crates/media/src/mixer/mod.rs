@@ -16,6 +16,8 @@ mod talkers;
 #[cfg(test)]
 mod tests;
 mod work;
+#[cfg(test)]
+mod work_tests;
 
 pub use limiter::{CEILING, LOOK_AHEAD, Limiter};
 pub use mix::{Encoded, Listener, Mixer, MixerStats};

@@ -106,7 +106,7 @@ impl Seen {
         self.heard.store(heard, Ordering::Relaxed);
     }
 
-    fn level_dbfs(&self) -> f32 {
+    pub(super) fn level_dbfs(&self) -> f32 {
         let power = f32::from_bits(self.loudness.load(Ordering::Relaxed));
         (10.0 * power.max(1e-13).log10()).max(-127.0)
     }
@@ -127,6 +127,11 @@ pub(crate) struct RoomShared {
 impl RoomShared {
     pub(crate) fn lock_fresh(&self) -> MutexGuard<'_, Vec<(Member, Seat)>> {
         self.fresh.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Nobody else is let in; the room ends when it is empty.
+    pub(crate) fn close(&self) {
+        self.closed.store(true, Ordering::Release);
     }
 
     /// Nobody else comes.
@@ -159,7 +164,7 @@ struct Inner {
 
 impl Drop for Inner {
     fn drop(&mut self) {
-        self.shared.closed.store(true, Ordering::Release);
+        self.shared.close();
     }
 }
 
@@ -262,7 +267,7 @@ impl Room {
     pub async fn close(&self) {
         let legs: Vec<Leg> = {
             let entries = self.entries();
-            self.inner.shared.closed.store(true, Ordering::Release);
+            self.inner.shared.close();
             entries.values().filter_map(|entry| entry.leg.upgrade()).collect()
         };
         let leaving: Vec<_> = legs.into_iter().map(|leg| tokio::spawn(async move { leg.close().await })).collect();

@@ -16,8 +16,8 @@ use crate::worker::LegWork;
 
 /// Packets that are handed over together: the network threads are woken once for them, see `engine`.
 const GROUP: usize = 16;
-/// A room up to this size sends everybody's frame in the tick in which it was mixed. In a greater one every second participant
-/// who comes gets it in the next tick, so that the work of two ticks is not done in one of them.
+/// A room up to this size sends everybody's frame in the tick in which it was mixed. Those who come later get it in the next
+/// tick, until they are half of all, so that the work of two ticks is not done in one of them.
 const AT_ONCE: usize = 16;
 
 /// A participant on the worker.
