@@ -8,11 +8,11 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 ulimit -n "$(ulimit -Hn)"
 
 # What cannot be measured because nothing moves any more must end; each takes a minute or three.
-cargo build --release --locked --bench events --bench setup --bench calls
+cargo build --release --locked --bench events --bench setup --bench calls --bench mixer
 rm -f target/bench/summary.txt
 began=$SECONDS
 status=0
-for program in events setup calls; do
+for program in events setup calls mixer; do
     timeout --kill-after=10 400 cargo bench --locked --quiet --bench "$program" </dev/null || status=1
 done
 printf '\n== bench: %d s, load average %s\n' "$((SECONDS - began))" "$(cut -d' ' -f1-3 /proc/loadavg)"

@@ -11,6 +11,8 @@
 mod limiter;
 mod mix;
 mod room;
+#[cfg(test)]
+mod strain_tests;
 mod streams;
 mod talkers;
 #[cfg(test)]

@@ -197,8 +197,8 @@ impl Room {
     /// Brings a participant in, who takes part as soon as offer and answer have been exchanged and the path is up. Must be
     /// called inside a tokio runtime, which must outlive the participant.
     ///
-    /// `events` is called as told at [`Leg::new`]. Keys that the participant presses (RFC 4733) are told to it and are not part
-    /// of the mix.
+    /// `events` is called as told at [`Leg::new`]. Telephone events of the participant (RFC 4733) are treated as in any other
+    /// leg and are not part of the mix: nobody hears the keys of others. Video is not taken part in.
     ///
     /// # Errors
     /// [`MediaError::Closed`] after [`Room::close`], [`MediaError::Transport`] when the connection or a codec cannot be set up.
