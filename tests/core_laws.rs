@@ -280,6 +280,8 @@ fn long_random_sequences(half: u64) {
         4 => prop::sample::select(CHANGING.to_vec()),
         4 => prop::sample::select(vec![Move::Login, Move::Good, Move::Described, Move::Applied, Move::Smooth]),
         1 => prop::sample::select(SOCKET.to_vec()),
+        // A key takes several moves in a row.
+        1 => prop::sample::select(vec![Move::Tones, Move::ToneBegins, Move::Tone]),
     ];
     let moves = (prop::sample::select(STARTS.to_vec()), prop::collection::vec(one, 0..300));
     // A sequence has 150 moves in the mean; the rest of a million comes in further rounds.

@@ -93,7 +93,7 @@ int main(void)
     watch_init(&alice.watch);
     watch_init(&bob.watch);
     alice.phone = phone_with(url, watch_event, &alice.watch, watch_drop);
-    bob.phone = phone_with(url, watch_event, &bob.watch, watch_drop);
+    bob.phone = phone_over(EWEBRTC_EVENTS_WEBSOCKET, url, watch_event, &bob.watch, watch_drop);
     CHECK(alice.watch.count == 0 && bob.watch.count == 0);
 
     /* A refusal with a code: 0, one event with the tag, and the same object as the result. */

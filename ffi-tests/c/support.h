@@ -110,8 +110,8 @@ static inline void watch_done(struct watch *w)
     pthread_cond_destroy(&w->news);
 }
 
-static inline ewebrtc_phone phone_with_media(const char *gateway, const char *local, const char *remote,
-                                             ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
+static inline ewebrtc_phone phone_made(uint32_t event_channel, const char *gateway, const char *local, const char *remote,
+                                       ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
 {
     ewebrtc_phone_config config;
     ewebrtc_phone phone = 0;
@@ -124,6 +124,7 @@ static inline ewebrtc_phone phone_with_media(const char *gateway, const char *lo
     config.local_media = local;
     config.remote_media = remote;
     config.pcm_rate = 16000;
+    config.event_channel = event_channel;
     OK(ewebrtc_phone_new(&config, &phone));
     CHECK(phone != 0);
     return phone;
@@ -131,7 +132,19 @@ static inline ewebrtc_phone phone_with_media(const char *gateway, const char *lo
 
 static inline ewebrtc_phone phone_with(const char *gateway, ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
 {
-    return phone_with_media(gateway, "pcm", "pcm", on_event, user, drop);
+    return phone_made(EWEBRTC_EVENTS_LONG_POLL, gateway, "pcm", "pcm", on_event, user, drop);
+}
+
+static inline ewebrtc_phone phone_with_media(const char *gateway, const char *local, const char *remote,
+                                             ewebrtc_event_fn on_event, void *user, ewebrtc_drop_fn drop)
+{
+    return phone_made(EWEBRTC_EVENTS_LONG_POLL, gateway, local, remote, on_event, user, drop);
+}
+
+static inline ewebrtc_phone phone_over(uint32_t event_channel, const char *gateway, ewebrtc_event_fn on_event, void *user,
+                                       ewebrtc_drop_fn drop)
+{
+    return phone_made(event_channel, gateway, "pcm", "pcm", on_event, user, drop);
 }
 
 static inline void log_in(ewebrtc_phone phone, const char *gateway, const char *name, const char *tag)

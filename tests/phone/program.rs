@@ -133,7 +133,7 @@ async fn two_programs_call_each_other_and_record_what_is_heard() {
     tokio::task::spawn_blocking(move || {
         let mut bob = Program::start(&url, "bob", &["--auto-answer", "--record", &file, "--json"]);
         bob.event("session:ready");
-        let mut alice = Program::start(&url, "alice", &["--play", "tone:440", "--json"]);
+        let mut alice = Program::start(&url, "alice", &["--play", "tone:440", "--websocket", "--json"]);
         // Read before the session is ready; it waits for it.
         alice.say(r#"{"id":"c1","method":"dial","options":{"destination":"bob","mediaType":"audio"}}"#);
         assert_eq!(alice.outcome("c1"), json!({"id": "c1", "method": "dial", "result": null}));

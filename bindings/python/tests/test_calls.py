@@ -50,6 +50,20 @@ async def test_a_whole_call_with_audio_both_ways(gateway: ewebrtc.Gateway, tmp_p
     assert clearest(pcm, 440, rate) > 0.8
 
 
+async def test_a_call_over_websockets(gateway: ewebrtc.Gateway) -> None:
+    async with (
+        logged_in(gateway, "alice", event_channel="websocket") as alice,
+        logged_in(gateway, "bob", event_channel="websocket") as bob,
+    ):
+        at_bob = bob.events()
+        call = await soon(alice.dial("bob"))
+        await until(at_bob, "call:incoming")
+        answered = await soon(bob.answer())
+        await call.connected(PATIENCE)
+        await soon(call.hangup())
+        await answered.ended(PATIENCE)
+
+
 async def test_the_echo_plays_a_file_back(gateway: ewebrtc.Gateway, tmp_path: Path) -> None:
     write_wav(tmp_path / "say.wav", tone(700, 2_000, 8_000), 8_000)
     async with logged_in(

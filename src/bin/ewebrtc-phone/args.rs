@@ -208,11 +208,12 @@ mod tests {
 
     #[test]
     fn good_usage_is_understood() {
-        let args = ["--gateway", "http://g", "--user", "bob", "--play", "tone:440", "--json", "--auto-answer"];
+        let args =
+            ["--gateway", "http://g", "--user", "bob", "--play", "tone:440", "--json", "--auto-answer", "--websocket"];
         match read(&args) {
             Ok(Parsed::Run(args)) => {
                 assert_eq!((args.user.as_str(), args.local_media.as_str()), ("bob", "tone:440"));
-                assert!(args.json && args.auto_answer && !args.associate);
+                assert!(args.json && args.auto_answer && args.websocket && !args.associate);
             }
             other => panic!("{other:?}"),
         }

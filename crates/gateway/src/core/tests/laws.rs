@@ -4,6 +4,7 @@
 //! shape (section 3.3.6), after any error every call can be modified again, and nothing is left when all have gone.
 
 mod phone;
+mod socket;
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -63,6 +64,9 @@ enum Step {
     Poll {
         who: usize,
     },
+    Socket {
+        who: usize,
+    },
     /// Everything on its way arrives; phones that ring or were asked answer, or not.
     Settle {
         answer: bool,
@@ -106,6 +110,7 @@ fn step() -> impl Strategy<Value = Step> {
         12 => (who.clone(), 0..3usize, reply).prop_map(|(who, leg, reply)| Step::Reply { who, leg, reply }),
         1 => (who.clone(), 0..3usize, how).prop_map(|(who, leg, how)| Step::End { who, leg, how }),
         8 => who.clone().prop_map(|who| Step::Poll { who }),
+        3 => who.clone().prop_map(|who| Step::Socket { who }),
         8 => any::<bool>().prop_map(|answer| Step::Settle { answer }),
         10 => (0..4usize, prop::bool::weighted(0.9)).prop_map(|(nth, written)| Step::Respond { nth, written }),
         1 => who.clone().prop_map(|who| Step::Drop { who }),
@@ -124,6 +129,8 @@ struct Model {
     /// Responses to leg requests that are not written yet.
     responses: Vec<Delivery>,
     owner: HashMap<PollId, usize>,
+    /// Whose every socket was.
+    sockets: HashMap<PollId, usize>,
     connections: u64,
     /// When the sequence began.
     begun: Instant,
@@ -145,7 +152,16 @@ impl Model {
             crossed: Vec::new(),
         };
         let phones = USERS.iter().zip(numbered).map(phone).collect();
-        Self { w, phones, responses: Vec::new(), owner: HashMap::new(), connections: 0, begun, reached: HashMap::new() }
+        Self {
+            w,
+            phones,
+            responses: Vec::new(),
+            owner: HashMap::new(),
+            sockets: HashMap::new(),
+            connections: 0,
+            begun,
+            reached: HashMap::new(),
+        }
     }
 
     /// Some calls of alice's that are connected already: transfers need two.
@@ -245,6 +261,7 @@ impl Model {
                 }
             }
             Step::Poll { who } => self.poll(who),
+            Step::Socket { who } => self.open_socket(who),
             Step::Settle { answer } => {
                 self.read_on(2);
                 if answer {
@@ -254,6 +271,9 @@ impl Model {
             }
             Step::Respond { nth, written } => self.respond(nth, written),
             Step::Drop { who } => {
+                if self.drop_socket(who) {
+                    return;
+                }
                 if let (Some(poll), Some(auth)) = (self.phones[who].open, &self.phones[who].auth)
                     && !self.w.answers.contains_key(&poll)
                 {
@@ -294,6 +314,7 @@ impl Model {
 
     /// What is on its way to a phone: it will read it in whatever state it is then.
     fn note_crossing(&mut self, who: usize) {
+        self.note_crossing_frames(who);
         for (poll, answer) in &self.w.answers {
             if self.owner.get(poll) == Some(&who)
                 && let PollAnswer::Events { body, .. } = answer
@@ -403,7 +424,8 @@ impl Model {
         }
         let mut ready: Vec<PollId> = self.w.answers.keys().copied().collect();
         ready.sort_unstable();
-        let Some(poll) = ready.into_iter().nth(nth - self.responses.len()) else { return };
+        let nth = nth - self.responses.len();
+        let Some(poll) = ready.get(nth).copied() else { return self.respond_frame(nth - ready.len(), written) };
         let Some(answer) = self.w.answers.remove(&poll) else { return };
         let who = self.owner.remove(&poll).expect("polls have owners");
         if self.phones[who].open == Some(poll) {
@@ -432,7 +454,7 @@ impl Model {
 
     /// All responses arrive.
     fn flush(&mut self) {
-        while !self.responses.is_empty() || !self.w.answers.is_empty() {
+        while !self.responses.is_empty() || !self.w.answers.is_empty() || !self.w.frames.is_empty() {
             self.respond(0, true);
         }
     }
@@ -443,6 +465,7 @@ impl Model {
             self.flush();
             while self.w.anchor_works(true) {}
             self.w.pass(HOLD_BACK);
+            self.sockets_closed();
             for who in 0..self.phones.len() {
                 if self.phones[who].auth.is_some() && self.phones[who].open.is_none() {
                     self.poll(who);
@@ -619,6 +642,8 @@ fn random_sequences(half: u64) {
         "transferred",
         "not transferred",
         "asked to take over",
+        "over a socket",
+        "over a socket, numbered",
         "anchored",
         "not anchored",
     ] {
