@@ -94,7 +94,7 @@ pub fn capabilities() -> Capabilities {
         arch: report.arch.into(),
         support: report.support.to_string(),
         audio_codecs: list(&report.audio_codecs),
-        video_codecs: list(report.video_codecs),
+        video_codecs: list(&report.video_codecs),
         sources: list(report.sources),
         sinks: list(report.sinks),
         ice_servers: list(report.ice_servers),

@@ -66,7 +66,14 @@ fn speech(hz: f64, peak: f64, frames: usize) -> Vec<Vec<u8>> {
 fn agreed() -> NegotiatedAudio {
     let payload_types = PayloadTypes::new([(111, AudioCodec::Opus)]);
     let (codec, direction) = (AudioCodec::Opus, Direction::SendRecv);
-    NegotiatedAudio { codec, payload_type: 111, telephone_event: None, direction, payload_types }
+    NegotiatedAudio {
+        codec,
+        payload_type: 111,
+        telephone_event: None,
+        telephone_events: [None; 2],
+        direction,
+        payload_types,
+    }
 }
 
 impl Hall {
@@ -246,7 +253,7 @@ fn talk_is_told_once_at_its_beginning_and_once_at_its_end() {
         .try_iter()
         .filter_map(|report| match report {
             Report::Room(_, event) => Some(event),
-            Report::Event(..) | Report::Ended(_) => None,
+            Report::Event(..) | Report::Ended(_) | Report::VideoEnded(_) => None,
         })
         .collect();
     let event = |talking| RoomEvent::Talking { participant: 0, talking };
