@@ -34,7 +34,7 @@ async fn a_video_call_carries_every_picture_both_ways_as_it_is_in_the_file() {
             assert!(steps.iter().all(|step| (5_980..6_020).contains(step)), "15 a second: {steps:?}");
             party.expect(&LegEvent::FirstVideo).await;
             let stats = party.leg.stats();
-            assert!(stats.video.frames_sent >= 90 && stats.video.packets_sent > stats.video.frames_sent, "{stats:?}");
+            assert!(stats.video.frames_sent >= 80 && stats.video.packets_sent > stats.video.frames_sent, "{stats:?}");
             assert!(stats.video.key_frames_sent >= 4 && stats.video.key_frames_received >= 4, "{stats:?}");
             assert_eq!((stats.video.packets_lost, stats.video.packets_refused), (0, 0), "{stats:?}");
             assert_eq!((stats.packets_lost, stats.packets_late), (0, 0), "the audio is not harmed: {stats:?}");
