@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::anchor::{AnchorFactory, MediaAnchor};
 use crate::core::{CoreConfig, Limits};
 use crate::echo::{EchoFactory, MediaEcho};
+use crate::mixer::{MediaMixer, MixerFactory};
 
 /// Configuration of a [`Gateway`](crate::Gateway).
 #[derive(Clone)]
@@ -41,8 +42,12 @@ pub struct GatewayConfig {
     pub error_hold: Duration,
     /// Connections served at a time. More wait in the operating system's queue.
     pub connections: usize,
+    /// How long the mixer of conferences may take for a description; at least 1.
+    pub mixer_seconds: u64,
     /// Calls to `echo` at a time; the next caller hears `Not available`.
     pub echoes: usize,
+    /// Calls to rooms (`room-<name>`) at a time, all rooms together; the next caller hears `Not available`.
+    pub room_calls: usize,
     /// Whether the gateway makes a ringback tone for callers (early media). Such a call has its media in the gateway: see
     /// `docs/protocol-extensions.md`.
     pub ringback: bool,
@@ -55,6 +60,8 @@ pub struct GatewayConfig {
     pub echo: Arc<dyn EchoFactory>,
     /// What makes the ringback tone and passes on the audio of those calls.
     pub anchor: Arc<dyn AnchorFactory>,
+    /// What mixes conferences.
+    pub mixer: Arc<dyn MixerFactory>,
 }
 
 impl Default for GatewayConfig {
@@ -74,12 +81,15 @@ impl Default for GatewayConfig {
             hold_back: Duration::from_millis(75),
             error_hold: Duration::from_secs(1),
             connections: 4096,
+            mixer_seconds: 15,
             echoes: 32,
+            room_calls: 256,
             ringback: false,
             anchors: 64,
             limits: Limits::default(),
             echo: Arc::new(MediaEcho::default()),
             anchor: Arc::new(MediaAnchor::default()),
+            mixer: Arc::new(MediaMixer::default()),
         }
     }
 }
@@ -122,6 +132,7 @@ impl GatewayConfig {
             ring: seconds(self.ring_seconds, YEAR, "the ring time must be at least 1 second")?,
             modification: seconds(self.modification_seconds, YEAR, "the modification time must be at least 1 second")?,
             transfer: seconds(self.transfer_seconds, YEAR, "the transfer time must be at least 1 second")?,
+            mixer: seconds(self.mixer_seconds, YEAR, "the mixer's time must be at least 1 second")?,
             poll: seconds(self.poll_seconds, 35, "the poll time must be 1 to 35 seconds: clients give up after 40")?,
             lost: seconds(self.lost_seconds, YEAR, "the lost time must be at least 1 second")?,
             hold_back: self.hold_back.min(Duration::from_secs(1)),

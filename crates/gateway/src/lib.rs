@@ -26,6 +26,8 @@ mod config;
 pub mod core;
 mod echo;
 mod http;
+mod mixer;
+mod seats;
 mod server;
 mod shell;
 
@@ -34,5 +36,6 @@ pub use config::{GatewayConfig, GatewayError};
 pub use core::{Limits, TokenGrant};
 pub use echo::{EchoCall, EchoFactory, EchoResult, MediaEcho};
 pub use http::app;
+pub use mixer::{MediaMixer, MixerFactory, MixerSeat, SeatLost, SeatResult, Soon};
 pub use server::Gateway;
 pub use shell::GatewayState;

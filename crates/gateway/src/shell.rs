@@ -17,10 +17,12 @@ use tokio::task::JoinHandle;
 use crate::anchor::{AnchorFactory, AnchorMade, AnchorResult};
 use crate::config::{GatewayConfig, GatewayError};
 use crate::core::{
-    AnchorTask, Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, SocketEnd,
-    TokenGrant,
+    AnchorTask, Answer, Auth, Core, Delivery, Id, Input, Output, PollAnswer, PollId, Refusal, Request, Service,
+    SocketEnd, TokenGrant,
 };
 use crate::echo::{EchoCall, EchoFactory};
+use crate::mixer::{MixerFactory, MixerSeat};
+use crate::seats::Seats;
 
 /// Longest time the echo may take for its answer.
 const ECHO_PATIENCE: Duration = Duration::from_secs(15);
@@ -43,9 +45,28 @@ struct Inner {
     ping: Duration,
     dev: bool,
     echo: Arc<dyn EchoFactory>,
+    mixer: Arc<dyn MixerFactory>,
     echo_limit: usize,
+    room_limit: usize,
     anchor: Arc<dyn AnchorFactory>,
     anchor_limit: usize,
+}
+
+/// A service that has answered a call, or is about to.
+struct Running {
+    /// It is a room.
+    room: bool,
+    /// `None` while the answer is being made.
+    echo: Option<Box<dyn EchoCall>>,
+}
+
+/// A seat in a room, as what answers a call.
+struct SeatEcho(Box<dyn MixerSeat>);
+
+impl EchoCall for SeatEcho {
+    fn answer_again(&self, offer: String) -> Pin<Box<dyn Future<Output = Result<String, String>> + Send>> {
+        self.0.answer_again(offer)
+    }
 }
 
 /// Everything under the lock.
@@ -53,8 +74,8 @@ struct Desk {
     core: Core,
     polls: HashMap<PollId, oneshot::Sender<PollAnswer>>,
     sockets: HashMap<PollId, mpsc::Sender<SocketOrder>>,
-    /// `None` while the answer is being made.
-    echoes: HashMap<Id, Option<Box<dyn EchoCall>>>,
+    seats: Seats,
+    echoes: HashMap<Id, Running>,
     /// The way to the task of each anchor; the anchor ends, after what it was asked, when this is dropped. What waits in it
     /// is bounded: all but a few tasks have an event that waits in an outbox.
     anchors: HashMap<Id, mpsc::UnboundedSender<AnchorTask>>,
@@ -63,6 +84,15 @@ struct Desk {
 impl Drop for Inner {
     fn drop(&mut self) {
         self.rearm.notify_one();
+    }
+}
+
+/// A state that may be gone.
+pub(crate) struct WeakState(Weak<Inner>);
+
+impl WeakState {
+    pub(crate) fn upgrade(&self) -> Option<GatewayState> {
+        self.0.upgrade().map(GatewayState)
     }
 }
 
@@ -78,6 +108,7 @@ impl GatewayState {
                 core,
                 polls: HashMap::new(),
                 sockets: HashMap::new(),
+                seats: Seats::default(),
                 echoes: HashMap::new(),
                 anchors: HashMap::new(),
             }),
@@ -88,7 +119,9 @@ impl GatewayState {
             ping: config.ping(),
             dev: config.dev,
             echo: config.echo.clone(),
+            mixer: config.mixer.clone(),
             echo_limit: config.echoes,
+            room_limit: config.room_calls,
             anchor: config.anchor.clone(),
             anchor_limit: config.anchors,
         })))
@@ -125,6 +158,16 @@ impl GatewayState {
     /// Running calls whose media is here because they have, or had, a ringback tone.
     pub fn anchor_count(&self) -> usize {
         self.lock().anchors.len()
+    }
+
+    /// Running conferences.
+    pub fn conference_count(&self) -> usize {
+        self.lock().core.conference_count()
+    }
+
+    /// Seats at the mixer, in use or being made.
+    pub fn seat_count(&self) -> usize {
+        self.lock().seats.len()
     }
 
     /// Polls that wait for their answer.
@@ -165,11 +208,11 @@ impl GatewayState {
         self.input(Input::Closing);
     }
 
-    /// Drops all running echoes and anchors.
+    /// Drops all running echoes, anchors and seats.
     pub(crate) fn close_media(&self) {
         let media = {
             let mut desk = self.lock();
-            (std::mem::take(&mut desk.echoes), std::mem::take(&mut desk.anchors))
+            (std::mem::take(&mut desk.echoes), std::mem::take(&mut desk.anchors), std::mem::take(&mut desk.seats))
         };
         drop(media);
     }
@@ -178,6 +221,16 @@ impl GatewayState {
     pub(crate) fn drop_sockets(&self) {
         let sockets = std::mem::take(&mut self.lock().sockets);
         drop(sockets);
+    }
+
+    /// A seat is there that was asked for.
+    pub(crate) fn seat_made(&self, seat: &Id, place: Arc<dyn MixerSeat>) {
+        let unused = self.lock().seats.keep(seat, place);
+        drop(unused);
+    }
+
+    pub(crate) fn downgrade(&self) -> WeakState {
+        WeakState(Arc::downgrade(&self.0))
     }
 
     /// Opens a poll; the ticket brings its answer.
@@ -217,7 +270,7 @@ impl GatewayState {
     fn run<T>(&self, work: impl FnOnce(&mut Core, Instant, &mut Vec<Output>) -> T) -> T {
         let now = tokio::time::Instant::now().into_std();
         let mut out = Vec::new();
-        let mut stopped = Vec::new();
+        let (mut stopped, mut left) = (Vec::new(), Vec::new());
         let mut desk = self.lock();
         let before = desk.core.poll_timeout();
         let result = work(&mut desk.core, now, &mut out);
@@ -247,15 +300,22 @@ impl GatewayState {
                         let _ = sender.try_send(SocketOrder::Close(why));
                     }
                 }
-                Output::EchoStart { call, offer } => {
-                    if desk.echoes.len() < self.0.echo_limit && self.start_echo(&call, offer) {
-                        desk.echoes.insert(call, None);
+                Output::EchoStart { call, service, offer } => {
+                    let room = matches!(service, Service::Room(_));
+                    let limit = if room { self.0.room_limit } else { self.0.echo_limit };
+                    let running = desk.echoes.values().filter(|running| running.room == room).count();
+                    if running < limit && self.start_echo(&call, service, offer) {
+                        desk.echoes.insert(call, Running { room, echo: None });
                     } else {
                         desk.core.input(now, Input::EchoAnswered { call, answer: None }, &mut more);
                     }
                 }
                 Output::EchoModify { call, mod_id, offer } => {
-                    let asked = desk.echoes.get(&call).and_then(Option::as_ref).map(|echo| echo.answer_again(offer));
+                    let asked = desk
+                        .echoes
+                        .get(&call)
+                        .and_then(|running| running.echo.as_ref())
+                        .map(|echo| echo.answer_again(offer));
                     if !asked.is_some_and(|answer| self.ask_echo(&call, &mod_id, answer)) {
                         desk.core.input(now, Input::EchoModified { call, mod_id, answer: None }, &mut more);
                     }
@@ -275,13 +335,17 @@ impl GatewayState {
                     }
                 }
                 Output::AnchorStop { call } => drop(desk.anchors.remove(&call)),
+                Output::Mixer(task) => match desk.seats.carry_out(self, &self.0.mixer, task) {
+                    Ok(over) => left.extend(over),
+                    Err(news) => desk.core.input(now, Input::Mixer(news), &mut more),
+                },
             }
             todo.extend(more);
         }
         let after = desk.core.poll_timeout();
         drop(desk);
         // Closing a connection may take time: not under the lock.
-        drop(stopped);
+        drop((stopped, left));
         if after != before {
             self.0.rearm.notify_one();
         }
@@ -289,20 +353,29 @@ impl GatewayState {
     }
 
     /// False when there is no runtime to run in.
-    fn start_echo(&self, call: &Id, offer: String) -> bool {
+    fn start_echo(&self, call: &Id, service: Service, offer: String) -> bool {
         let Ok(runtime) = tokio::runtime::Handle::try_current() else { return false };
         let (state, call) = (self.clone(), call.clone());
-        let answer = self.0.echo.answer(offer);
+        let answer = match service {
+            Service::Echo => self.0.echo.answer(offer),
+            Service::Room(name) => {
+                let seat = self.0.mixer.answer(&name, offer, Box::new(|| {}));
+                Box::pin(async move {
+                    let (answer, seat) = seat.await?;
+                    Ok((answer, Box::new(SeatEcho(seat)) as Box<dyn EchoCall>))
+                })
+            }
+        };
         runtime.spawn(async move {
             let (answer, echo) = match tokio::time::timeout(ECHO_PATIENCE, answer).await {
                 Ok(Ok((answer, echo))) => (Some(answer), Some(echo)),
                 Ok(Err(error)) => {
-                    log::warn!("the echo could not answer");
-                    log::debug!("the echo could not answer: {error}");
+                    log::warn!("a service could not answer");
+                    log::debug!("a service could not answer: {error}");
                     (None, None)
                 }
                 Err(_) => {
-                    log::warn!("the echo had no answer in time");
+                    log::warn!("a service had no answer in time");
                     (None, None)
                 }
             };
@@ -350,8 +423,8 @@ impl GatewayState {
         let unused = {
             let mut desk = self.lock();
             match desk.echoes.get_mut(&call) {
-                Some(slot) => {
-                    *slot = echo;
+                Some(running) => {
+                    running.echo = echo;
                     None
                 }
                 // The caller has hung up meanwhile.

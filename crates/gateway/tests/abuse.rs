@@ -205,10 +205,8 @@ async fn paths_that_are_no_text_are_refused() {
 async fn what_is_not_built_claims_nothing() {
     let s = Server::start().await;
     let alice = s.login("alice").await;
-    let conference = json!({"conference": {"sdp": OFFER}});
     let join = json!({"conferenceModifications": {"sdp": OFFER}});
     for (method, path, headers, body, expected) in [
-        ("POST", "/conferences", vec![], Some(conference), (501, None)),
         ("PUT", "/conferences/c", vec![("x-conference-action", "call-answer")], Some(join), (400, Some("SVC0002"))),
         ("PUT", "/conferences/c", vec![], None, (400, Some("SVC0002"))),
         ("DELETE", "/conferences/c", vec![("x-delete-reason", "terminate")], None, (204, None)),

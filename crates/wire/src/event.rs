@@ -29,8 +29,16 @@ pub mod reason {
     pub const NO_OTHER_SESSION: &str = "No other session";
     /// A transfer that the gateway or one of its parties does not allow.
     pub const FORBIDDEN: &str = "Forbidden";
-    /// The gateway's own media of the call, which it has for a ringback tone, has failed.
+    /// The gateway's own media of the item, for a ringback tone or a conference, could not be had or is lost.
     pub const MEDIA_FAILED: &str = "Media failed";
+    /// Somebody is invited who is in the conference (D-34).
+    pub const ALREADY_IN: &str = "Already in the conference";
+    /// A participant has left the conference (D-31).
+    pub const LEFT: &str = "Left the conference";
+    /// The host has removed a participant.
+    pub const REMOVED: &str = "Removed from the conference";
+    /// The host has ended the conference, or left it (D-33).
+    pub const CONFERENCE_ENDED: &str = "Conference ended";
     /// A transfer of a call that is being modified (D-29 instead of the 409 of D-14).
     pub const MODIFICATION_RUNNING: &str = "Modification in progress";
 }

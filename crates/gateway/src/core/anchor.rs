@@ -136,8 +136,8 @@ impl Core {
         }
         let happening = match self.reach(&callee) {
             Reached::Nobody(reason) => Happening::Unreachable { reason },
-            // The echo is never called through an anchor.
-            Reached::Echo => Happening::Unreachable { reason: reason::NOT_AVAILABLE },
+            // A service is never called through an anchor.
+            Reached::Service(_) => Happening::Unreachable { reason: reason::NOT_AVAILABLE },
             Reached::Sessions { free, busy } => {
                 let callees = free.into_iter().map(|session| Party { session, leg: self.new_id() }).collect();
                 Happening::Anchored { callees, busy, made }

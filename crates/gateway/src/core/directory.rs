@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use ewebrtc_wire::{Address, Secret, parse_user_id};
 
-use super::{Answer, Core, ECHO, Refusal, TokenGrant};
+use super::{Answer, Core, Refusal, TokenGrant, service};
 
 /// Users and tokens.
 #[derive(Default)]
@@ -80,7 +80,9 @@ impl Core {
         let asked = user.trim();
         let address = parse_user_id(asked, &self.config.domain).ok_or(Refusal::invalid("user"))?;
         let ours = match &address {
-            Address::Account { user, domain } => *domain == self.config.domain && is_plain_name(user) && user != ECHO,
+            Address::Account { user, domain } => {
+                *domain == self.config.domain && is_plain_name(user) && service(user).is_none()
+            }
             Address::Number(digits) => is_virtual_number(digits),
         };
         if !ours {

@@ -84,7 +84,8 @@ impl Core {
 
     pub(super) fn add_leg(&mut self, party: &Party, call: &Id, incoming: bool) {
         if let Some(session) = self.sessions.get_mut(&party.session) {
-            session.legs.insert(party.leg.clone(), Leg { call: call.clone(), incoming, pending: true });
+            let leg = Leg { kind: Kind::Call, call: call.clone(), incoming, pending: true };
+            session.legs.insert(party.leg.clone(), leg);
         }
     }
 
@@ -115,18 +116,9 @@ impl Core {
                 Effect::Anchor(task) => out.extend(call.map(|call| Output::Anchor { call: call.clone(), task })),
                 Effect::StopAnchor => out.extend(call.map(|call| Output::AnchorStop { call: call.clone() })),
                 Effect::End { party, from, reason, own } => {
-                    let Some(session) = self.sessions.get_mut(&party.session) else { continue };
-                    session.legs.remove(&party.leg);
-                    session.outbox.drop_undescribed(&party.leg);
-                    if session.outbox.withdraw(&party.leg) {
-                        continue;
-                    }
-                    if own {
-                        session.outbox.forget(&party.leg);
-                    }
                     let mut event = event(&party, EventState::SessionTerminated, from);
                     event.reason = reason.map(str::to_owned);
-                    self.post(now, &party, event, None, out);
+                    self.end_leg(now, &party, event, own, out);
                 }
                 Effect::AskEcho { mod_id, offer } => {
                     out.extend(call.map(|call| Output::EchoModify { call: call.clone(), mod_id, offer }));
@@ -203,8 +195,37 @@ impl Core {
         self.post(now, party, event, ticket, out);
     }
 
+    /// A leg ends with this event; `own`: its phone did it, so what it has not read yet is void. An invitation that has not
+    /// gone out ends without a word.
+    pub(super) fn end_leg(
+        &mut self,
+        now: Instant,
+        party: &Party,
+        event: EventObject,
+        own: bool,
+        out: &mut Vec<Output>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&party.session) else { return };
+        session.legs.remove(&party.leg);
+        session.outbox.drop_undescribed(&party.leg);
+        if session.outbox.withdraw(&party.leg) {
+            return;
+        }
+        if own {
+            session.outbox.forget(&party.leg);
+        }
+        self.post(now, party, event, None, out);
+    }
+
     /// Queues an event for a leg and lets it go out if it may.
-    fn post(&mut self, now: Instant, party: &Party, event: EventObject, ticket: Option<Id>, out: &mut Vec<Output>) {
+    pub(super) fn post(
+        &mut self,
+        now: Instant,
+        party: &Party,
+        event: EventObject,
+        ticket: Option<Id>,
+        out: &mut Vec<Output>,
+    ) {
         let Some(session) = self.sessions.get_mut(&party.session) else { return };
         if !session.outbox.push(&party.leg, event, ticket) {
             self.doomed.push(party.session.clone());

@@ -7,12 +7,14 @@
 //! channel), `socket` (the channel as a WebSocket), `outbox` (delivery rules R1 to R7); `call`, `talk` and `moving` (the
 //! machine of one call: ringing, connected, moving), `describe` (descriptions made in the name of a silent phone), `anchor`
 //! (calls whose media ends here); `ring`, `modify` and `transfer` (what requests do to calls), `effects` (what calls do to
-//! sessions).
+//! sessions); `conference` and `confer` (the same two for conferences).
 //!
 //! Nothing grows without bound; every limit stands in [`Limits`] with its reason and what happens when it is reached.
 
 mod anchor;
 mod call;
+mod confer;
+mod conference;
 mod describe;
 mod directory;
 mod effects;
@@ -37,12 +39,16 @@ use std::time::{Duration, Instant};
 use ewebrtc_wire::{Address, Secret};
 
 use call::{Call, Happening};
+use conference::Conference;
 use directory::Directory;
 use session::Session;
 
 pub use anchor::{AnchorEnd, AnchorTask, Ticket};
 pub use relay::relay_sdp;
-pub use request::{Answer, Auth, Delivery, Input, Output, PollAnswer, PollId, Refusal, Request, SocketEnd, TokenGrant};
+pub use request::{
+    Answer, Auth, Delivery, Input, MixerNews, MixerTask, Output, PollAnswer, PollId, Refusal, Request, Service,
+    SocketEnd, TokenGrant,
+};
 
 /// An id on the wire: of a session, a leg or a call. Unreserved characters only, because original clients put ids into
 /// URLs without encoding them (rest-protocol.md section 1.4).
@@ -50,6 +56,17 @@ pub type Id = Arc<str>;
 
 /// Name of the service that answers by itself and sends the caller's audio back (account `echo@<domain>`).
 pub const ECHO: &str = "echo";
+
+/// How the names of rooms begin: whoever calls `room-<name>@<domain>` meets all others who do.
+pub const ROOM: &str = "room-";
+
+/// The service behind an account's name, if there is one.
+pub(crate) fn service(user: &str) -> Option<Service> {
+    match user {
+        ECHO => Some(Service::Echo),
+        _ => user.strip_prefix(ROOM).filter(|name| !name.is_empty()).map(|_| Service::Room(user.to_owned())),
+    }
+}
 
 /// What the core is told once.
 #[derive(Debug, Clone)]
@@ -64,6 +81,8 @@ pub struct CoreConfig {
     pub modification: Duration,
     /// How long each step of a transfer may take (section 5.10).
     pub transfer: Duration,
+    /// How long the mixer may take for a description of a conference's leg.
+    pub mixer: Duration,
     /// How long a poll is held before it is answered 204 (D-4).
     pub poll: Duration,
     /// How long nobody may ask for a session's events before its phone counts as lost.
@@ -95,6 +114,12 @@ pub struct Limits {
     pub sessions: usize,
     /// Running legs of one session; original clients have at most two, bots may have more. When full, 400 SVC0001.
     pub legs_per_session: usize,
+    /// Conferences of the gateway. When full, 503 without a RequestError (D-40).
+    pub conferences: usize,
+    /// Participants of one conference beside its host, invited ones among them. When full, 403 POL0003.
+    pub conference_participants: usize,
+    /// Invitations of one conference that nobody has answered yet. When full, 403 POL0003.
+    pub conference_invitations: usize,
     /// Events of one session that wait or are not acknowledged. A phone that lets so many pile up does not read its
     /// channel: when full, the session ends as if it had expired.
     pub events_per_session: usize,
@@ -110,16 +135,20 @@ impl Default for Limits {
             sessions_per_user: 32,
             sessions: 20_000,
             legs_per_session: 16,
+            conferences: 1_000,
+            conference_participants: 50,
+            conference_invitations: 20,
             events_per_session: 256,
         }
     }
 }
 
-/// A deadline belongs to a session or to a call.
+/// A deadline belongs to a session, to a call or to a conference.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 enum Timer {
     Session(Id),
     Call(Id),
+    Conference(Id),
 }
 
 /// Makes ids; unpredictable in production, counted in tests.
@@ -136,6 +165,7 @@ pub struct Core {
     sessions: HashMap<Id, Session>,
     of_user: HashMap<Address, Vec<Id>>,
     calls: HashMap<Id, Call>,
+    conferences: HashMap<Id, Conference>,
     timers: BTreeSet<(Instant, Timer)>,
     /// Sessions deleted a short while ago, so that a repeated DELETE is answered 204 (section 2.4).
     deleted: VecDeque<(Id, Secret)>,
@@ -157,6 +187,7 @@ impl Core {
             sessions: HashMap::new(),
             of_user: HashMap::new(),
             calls: HashMap::new(),
+            conferences: HashMap::new(),
             timers: BTreeSet::new(),
             deleted: VecDeque::new(),
             doomed: Vec::new(),
@@ -193,6 +224,12 @@ impl Core {
             }
             Request::TransferCall { auth, leg, target, sdp } => self.transfer_call(now, &auth, &leg, target, sdp, out),
             Request::EndCall { auth, leg, reason } => self.end_call(now, &auth, &leg, reason, out),
+            Request::CreateConference { auth, sdp } => self.create_conference(now, &auth, sdp, out),
+            Request::JoinConference { auth, leg, sdp } => self.join_conference(now, &auth, &leg, sdp, out),
+            Request::ModifyConference { auth, leg, sdp } => self.modify_conference(now, &auth, &leg, sdp, out),
+            Request::Invite { auth, leg, uri } => self.invite(now, &auth, &leg, &uri, out),
+            Request::Expel { auth, leg, uri } => self.expel(now, &auth, &leg, &uri, out),
+            Request::LeaveConference { auth, leg, reason } => self.leave_conference(now, &auth, &leg, reason, out),
         };
         self.end_doomed(now, out);
         answer
@@ -212,6 +249,7 @@ impl Core {
             Input::AnchorReady { call, made } => self.anchor_ready(now, &call, made, out),
             Input::AnchorSaid { call, ticket, sdp } => self.anchor_said(now, &call, &ticket, sdp, out),
             Input::AnchorFailed { call } => self.happen(now, &call, Happening::AnchorFailed, out),
+            Input::Mixer(news) => self.mixer_news(now, news, out),
             Input::Closing => self.close(out),
         }
         self.end_doomed(now, out);
@@ -232,6 +270,7 @@ impl Core {
             match timer {
                 Timer::Session(id) => self.session_timeout(now, &id, out),
                 Timer::Call(id) => self.call_timeout(now, &id, out),
+                Timer::Conference(id) => self.conference_timeout(now, &id, out),
             }
         }
         self.end_doomed(now, out);
@@ -245,6 +284,11 @@ impl Core {
     /// Running calls, for logs and tests.
     pub fn call_count(&self) -> usize {
         self.calls.len()
+    }
+
+    /// Running conferences, for logs and tests.
+    pub fn conference_count(&self) -> usize {
+        self.conferences.len()
     }
 
     /// True when the call is running; the shell asks before it keeps an echo's connection.

@@ -169,6 +169,143 @@ pub enum Request {
         /// Header `x-delete-reason`.
         reason: DeleteReason,
     },
+    /// Section 2.7.2.
+    CreateConference {
+        /// Session and token.
+        auth: Auth,
+        /// Member `sdp`.
+        sdp: Option<String>,
+    },
+    /// Section 2.7.3 on a conference.
+    JoinConference {
+        /// Session and token.
+        auth: Auth,
+        /// Conference id of the path.
+        leg: String,
+        /// Member `sdp`.
+        sdp: Option<String>,
+    },
+    /// Hold and resume of a conference's leg.
+    ModifyConference {
+        /// Session and token.
+        auth: Auth,
+        /// Conference id of the path.
+        leg: String,
+        /// Member `sdp`.
+        sdp: Option<String>,
+    },
+    /// Section 2.7.12.
+    Invite {
+        /// Session and token.
+        auth: Auth,
+        /// Conference id of the path.
+        leg: String,
+        /// Whom, from the path.
+        uri: String,
+    },
+    /// Section 2.7.13.
+    Expel {
+        /// Session and token.
+        auth: Auth,
+        /// Conference id of the path.
+        leg: String,
+        /// Whom, from the path.
+        uri: String,
+    },
+    /// Section 2.7.11 on a conference.
+    LeaveConference {
+        /// Session and token.
+        auth: Auth,
+        /// Conference id of the path.
+        leg: String,
+        /// Header `x-delete-reason`.
+        reason: DeleteReason,
+    },
+}
+
+/// Who answers by itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Service {
+    /// Sends the caller's audio back.
+    Echo,
+    /// Brings all together who call this name.
+    Room(String),
+}
+
+/// What the mixer is to do for a conference (`room`) and one of its legs (`seat`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum MixerTask {
+    /// Make a seat, and the answer to this offer of its leg: the host's. [`MixerNews::Described`] follows.
+    Answer {
+        /// The conference.
+        room: Id,
+        /// The new seat.
+        seat: Id,
+        /// The host's offer.
+        offer: String,
+    },
+    /// Make a seat, and an offer for somebody who is invited. [`MixerNews::Described`] follows.
+    Offer {
+        /// The conference.
+        room: Id,
+        /// The new seat.
+        seat: Id,
+    },
+    /// Take the answer to that offer. [`MixerNews::Accepted`] follows.
+    Accept {
+        /// The conference.
+        room: Id,
+        /// The seat.
+        seat: Id,
+        /// The participant's answer.
+        answer: String,
+    },
+    /// Answer a later offer of a seat: hold, resume, another connection. [`MixerNews::Described`] follows.
+    Modify {
+        /// The conference.
+        room: Id,
+        /// The seat.
+        seat: Id,
+        /// The offer.
+        offer: String,
+    },
+    /// The seat ends. The last one takes the room with it.
+    Leave {
+        /// The conference.
+        room: Id,
+        /// The seat.
+        seat: Id,
+    },
+}
+
+/// What the mixer has to say.
+#[derive(Debug, Clone)]
+pub enum MixerNews {
+    /// A description was made, or could not be.
+    Described {
+        /// The conference.
+        room: Id,
+        /// The seat.
+        seat: Id,
+        /// Answer or offer.
+        sdp: Option<String>,
+    },
+    /// An answer was taken, or could not be.
+    Accepted {
+        /// The conference.
+        room: Id,
+        /// The seat.
+        seat: Id,
+        /// It was.
+        taken: bool,
+    },
+    /// The connection of a seat is lost for good.
+    Lost {
+        /// The conference.
+        room: Id,
+        /// The seat.
+        seat: Id,
+    },
 }
 
 /// What the shell has to report, besides requests.
@@ -238,6 +375,8 @@ pub enum Input {
         /// The call.
         call: Id,
     },
+    /// The mixer has something to say.
+    Mixer(MixerNews),
     /// The gateway stops: open polls and all later ones end with 204, sockets are closed.
     Closing,
 }
@@ -318,6 +457,13 @@ pub enum Answer {
         /// Path of the leg.
         location: String,
     },
+    /// Somebody was invited into a conference.
+    Invited {
+        /// To be reported when the response is written.
+        delivery: Delivery,
+        /// Names the invitation in the events that follow.
+        mod_id: Id,
+    },
     /// A request about an existing leg was carried out.
     Leg {
         /// To be reported when the response is written; `None` when no leg is known.
@@ -351,10 +497,12 @@ pub enum Output {
         /// Why.
         why: SocketEnd,
     },
-    /// Let the echo answer this offer.
+    /// Let a service answer this offer; from then on it is the call's echo.
     EchoStart {
         /// The call.
         call: Id,
+        /// Which.
+        service: Service,
         /// The caller's offer.
         offer: String,
     },
@@ -392,6 +540,8 @@ pub enum Output {
         /// The call.
         call: Id,
     },
+    /// The mixer has something to do.
+    Mixer(MixerTask),
 }
 
 /// How a poll ends.
@@ -489,6 +639,21 @@ impl Refusal {
     /// 400 SVC0004: no address.
     pub const fn bad_address() -> Self {
         Self::new(400, "SVC0004", "No valid addresses provided in message part %1", "calledParty")
+    }
+
+    /// 400 SVC0004: no address of a participant.
+    pub const fn bad_participant() -> Self {
+        Self::new(400, "SVC0004", "No valid addresses provided in message part %1", "participant")
+    }
+
+    /// 403 POL0001: only the host invites and removes (phone-behaviour.md section 22, D28).
+    pub const fn host_only() -> Self {
+        Self::new(403, "POL0001", "Only the host of a conference may do this", "")
+    }
+
+    /// 403 POL0003: a bound of a conference is reached.
+    pub const fn too_many(what: &'static str) -> Self {
+        Self::new(403, "POL0003", "Too many %1", what)
     }
 
     /// 409 SVC8501: one modification of a call at a time (D-14).

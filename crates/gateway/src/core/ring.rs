@@ -3,23 +3,22 @@
 //! Owns: create, answer and end of calls (rest-protocol.md section 2.7), the destinations. Lives on: the core's thread.
 //! Must not import: anything of the HTTP shell.
 //!
-//! What connected legs ask for (hold, upgrade, move …) enters in `modify`; conferences enter at the HTTP shell's
-//! `conferences` and get a machine beside `call`.
+//! What connected legs ask for (hold, upgrade, move …) enters in `modify`, conferences enter in `confer`.
 
 use std::time::Instant;
 
-use ewebrtc_wire::{Address, DeleteReason, parse_called_party, reason};
+use ewebrtc_wire::{Address, DeleteReason, Kind, parse_called_party, reason};
 
 use super::anchor::only_audio;
 use super::call::{Call, Effect, Happening, Party, Stage};
 use super::describe::usable;
 use super::effects::resource;
 use super::talk::Side;
-use super::{Answer, Auth, Core, Delivery, ECHO, Id, Output, Refusal};
+use super::{Answer, Auth, Core, Delivery, Id, Output, Refusal, Service, service};
 
 /// Whom a destination reaches.
 pub(super) enum Reached {
-    Echo,
+    Service(Service),
     Sessions { free: Vec<Id>, busy: bool },
     Nobody(&'static str),
 }
@@ -58,18 +57,7 @@ impl Core {
         }
         let caller_uri = session.user.uri();
         self.sign_of_life(now, &session_id);
-        let Some(session) = self.sessions.get(&session_id) else { return Err(Refusal::unknown_session()) };
-        // Whoever dials does not see the invitation that crossed its request (section 3.3.1): that leg is busy (D-21).
-        let crossing: Vec<(Id, Id)> = session
-            .legs
-            .iter()
-            .filter(|(_, l)| l.incoming && l.pending)
-            .map(|(id, l)| (id.clone(), l.call.clone()))
-            .collect();
-        for (leg, call) in crossing {
-            self.happen(now, &call, Happening::Busy { leg }, out);
-        }
-
+        self.make_busy(now, &session_id, out);
         let leg = self.new_id();
         let (leg, delivery) = self.hold_leg(now, &session_id, &leg);
         let answer = Answer::Call { location: resource(&session_id, &leg), delivery };
@@ -77,13 +65,17 @@ impl Core {
         let until = now + self.config.ring;
         let callee_uri = callee.uri();
         let side = Side::new(Some(caller.clone()), caller_uri.clone(), offer.clone());
+        let mut asked = None;
         let stage = match self.reach(&callee) {
             Reached::Nobody(reason) => {
                 let end = Effect::End { party: caller, from: callee_uri, reason: Some(reason), own: false };
                 self.carry_out(now, None, vec![end], out);
                 return Ok(answer);
             }
-            Reached::Echo => Stage::EchoStarting { caller: side, callee_uri, until },
+            Reached::Service(service) => {
+                asked = Some(service);
+                Stage::EchoStarting { caller: side, callee_uri, until }
+            }
             // Who rings is decided when the anchor is there.
             Reached::Sessions { .. } if self.config.ringback && only_audio(&offer) => {
                 Stage::Anchoring { caller: side, callee, until }
@@ -97,7 +89,9 @@ impl Core {
         self.add_leg(&caller, &id, false);
         let mut effects = Vec::new();
         match &stage {
-            Stage::EchoStarting { .. } => out.push(Output::EchoStart { call: id.clone(), offer }),
+            Stage::EchoStarting { .. } => {
+                out.extend(asked.map(|service| Output::EchoStart { call: id.clone(), service, offer }));
+            }
             Stage::Anchoring { .. } => out.push(Output::AnchorStart { call: id.clone(), offer }),
             Stage::Ringing { callees, .. } => {
                 let sdp = Some(offer);
@@ -113,13 +107,30 @@ impl Core {
         Ok(answer)
     }
 
+    /// Whoever dials does not see the invitation that crossed its request (section 3.3.1): that leg is busy (D-21).
+    pub(super) fn make_busy(&mut self, now: Instant, session: &Id, out: &mut Vec<Output>) {
+        let Some(session) = self.sessions.get(session) else { return };
+        let crossing: Vec<(Id, Kind, Id)> = session
+            .legs
+            .iter()
+            .filter(|(_, l)| l.incoming && l.pending)
+            .map(|(id, l)| (id.clone(), l.kind, l.call.clone()))
+            .collect();
+        for (leg, kind, item) in crossing {
+            match kind {
+                Kind::Call => self.happen(now, &item, Happening::Busy { leg }, out),
+                Kind::Conference => self.conference_busy(now, &item, &leg, out),
+            }
+        }
+    }
+
     /// Whom a call to this address reaches now.
     pub(super) fn reach(&self, callee: &Address) -> Reached {
         if let Address::Account { user, domain } = callee
-            && user == ECHO
             && *domain == self.config.domain
+            && let Some(service) = service(user)
         {
-            return Reached::Echo;
+            return Reached::Service(service);
         }
         if !self.directory.knows(callee) {
             return Reached::Nobody(reason::NOT_FOUND);
@@ -145,7 +156,7 @@ impl Core {
     }
 
     /// The free sessions of this user, and whether others are busy.
-    fn reachable(&self, user: &Address, besides: &[Id]) -> (Vec<Id>, bool) {
+    pub(super) fn reachable(&self, user: &Address, besides: &[Id]) -> (Vec<Id>, bool) {
         let ids = self.of_user.get(user).map_or(&[][..], Vec::as_slice);
         let alive = ids
             .iter()
@@ -158,7 +169,8 @@ impl Core {
 
     /// The call of a leg of this session.
     pub(super) fn call_of(&self, session: &Id, leg: &str) -> Option<Id> {
-        Some(self.sessions.get(session)?.legs.get(leg)?.call.clone())
+        let leg = self.sessions.get(session)?.legs.get(leg)?;
+        (leg.kind == Kind::Call).then(|| leg.call.clone())
     }
 
     /// Section 2.7.3.

@@ -11,7 +11,7 @@
 use std::collections::BTreeMap;
 use std::time::Instant;
 
-use ewebrtc_wire::{Address, EventObject, Secret, encode_events, encode_numbered_events};
+use ewebrtc_wire::{Address, EventObject, Kind, Secret, encode_events, encode_numbered_events};
 
 use super::call::{Gone, Happening};
 use super::outbox::Outbox;
@@ -38,8 +38,10 @@ pub(super) struct Session {
     timer: Option<Instant>,
 }
 
-/// A session's part in a call.
+/// A session's part in a call or a conference.
 pub(super) struct Leg {
+    pub(super) kind: Kind,
+    /// The call or the conference.
     pub(super) call: Id,
     pub(super) incoming: bool,
     /// Not answered yet.
@@ -234,7 +236,7 @@ impl Core {
             out.push(Output::Poll { poll: open.id, answer: poll });
         }
         for (leg, entry) in &session.legs {
-            self.happen(now, &entry.call, Happening::Gone { leg: leg.clone(), why: Gone::SessionEnded }, out);
+            self.leg_gone(now, leg, entry.kind, &entry.call, Gone::SessionEnded, out);
         }
         Some(session)
     }
@@ -362,9 +364,10 @@ impl Core {
         if session.lost_at.is_some_and(|at| at <= now) {
             session.lost_at = None;
             session.lost = true;
-            let legs: Vec<(Id, Id)> = session.legs.iter().map(|(leg, e)| (leg.clone(), e.call.clone())).collect();
-            for (leg, call) in legs {
-                self.happen(now, &call, Happening::Gone { leg, why: Gone::PhoneLost }, out);
+            let legs: Vec<(Id, Kind, Id)> =
+                session.legs.iter().map(|(leg, entry)| (leg.clone(), entry.kind, entry.call.clone())).collect();
+            for (leg, kind, call) in legs {
+                self.leg_gone(now, &leg, kind, &call, Gone::PhoneLost, out);
             }
         }
         // Events that have just become free go out rather than a 204.
@@ -373,6 +376,14 @@ impl Core {
             self.end_poll(now, id, PollAnswer::Empty, out);
         }
         self.settle(now, id, out);
+    }
+
+    /// The session of a leg is out of the game.
+    fn leg_gone(&mut self, now: Instant, leg: &Id, kind: Kind, item: &Id, why: Gone, out: &mut Vec<Output>) {
+        match kind {
+            Kind::Call => self.happen(now, item, Happening::Gone { leg: leg.clone(), why }, out),
+            Kind::Conference => self.conference_gone(now, item, leg, why, out),
+        }
     }
 
     /// The gateway stops: nobody waits any longer.

@@ -1,13 +1,16 @@
 //! The core under a clock of the test's own: every time-out, hold-back and delivery rule, in no time.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::time::{Duration, Instant};
 
-use ewebrtc_wire::{DeleteReason, Direction, EventState, NumberedEvent, Secret, decode_events, item_id_of, reason};
+use ewebrtc_wire::{
+    DeleteReason, Direction, EventState, Kind, NumberedEvent, Secret, decode_events, item_id_of, reason,
+};
 
 use super::*;
 
 mod anchor;
+mod conferences;
 mod laws;
 mod modify;
 mod moving;
@@ -25,6 +28,7 @@ pub(super) fn config() -> CoreConfig {
         ring: Duration::from_secs(60),
         modification: Duration::from_secs(60),
         transfer: Duration::from_secs(20),
+        mixer: Duration::from_secs(15),
         poll: Duration::from_secs(25),
         lost: Duration::from_secs(45),
         hold_back: HOLD_BACK,
@@ -43,6 +47,8 @@ pub(super) struct World {
     pub(super) frames: VecDeque<(PollId, String, Delivery)>,
     pub(super) closed: HashMap<PollId, SocketEnd>,
     pub(super) echoes: Vec<Id>,
+    /// Which services were asked, all in all.
+    pub(super) services: Vec<Service>,
     /// What the echo was asked: call and modification.
     pub(super) echo_asked: VecDeque<(Id, Id)>,
     /// Calls with an anchor, and of those the ones whose anchor has not begun.
@@ -53,6 +59,11 @@ pub(super) struct World {
     /// What the anchors were asked and have not done; and all they ever did.
     pub(super) anchor_asked: VecDeque<(Id, AnchorTask)>,
     pub(super) anchor_done: Vec<AnchorTask>,
+    /// What the mixer was asked and has not done, and its seats.
+    pub(super) mixer_asked: VecDeque<MixerTask>,
+    pub(super) seats: BTreeSet<Id>,
+    /// The room of the last task.
+    pub(super) room: Option<Id>,
     polls: PollId,
 }
 
@@ -71,12 +82,16 @@ impl World {
             frames: VecDeque::new(),
             closed: HashMap::new(),
             echoes: Vec::new(),
+            services: Vec::new(),
             echo_asked: VecDeque::new(),
             anchors: Vec::new(),
             anchors_beginning: VecDeque::new(),
             anchors_failed: Vec::new(),
             anchor_asked: VecDeque::new(),
             anchor_done: Vec::new(),
+            mixer_asked: VecDeque::new(),
+            seats: BTreeSet::new(),
+            room: None,
             polls: 0,
         }
     }
@@ -91,7 +106,10 @@ impl World {
                 Output::CloseSocket { socket, why } => {
                     assert!(self.closed.insert(socket, why).is_none(), "socket {socket} was closed twice");
                 }
-                Output::EchoStart { call, .. } => self.echoes.push(call),
+                Output::EchoStart { call, service, .. } => {
+                    self.services.push(service);
+                    self.echoes.push(call);
+                }
                 Output::EchoModify { call, mod_id, .. } => self.echo_asked.push_back((call, mod_id)),
                 Output::EchoStop { call } => self.echoes.retain(|c| *c != call),
                 Output::AnchorStart { call, .. } => {
@@ -106,6 +124,17 @@ impl World {
                     assert!(self.anchors.contains(&call) || self.anchors_failed.contains(&call), "stopped twice");
                     self.anchors.retain(|c| *c != call);
                     self.anchors_beginning.retain(|c| *c != call);
+                }
+                Output::Mixer(MixerTask::Leave { seat, .. }) => {
+                    assert!(self.seats.remove(&seat), "a seat was given back twice");
+                    // A mixer that is still at it says so later all the same.
+                }
+                Output::Mixer(task) => {
+                    if let MixerTask::Answer { room, seat, .. } | MixerTask::Offer { room, seat } = &task {
+                        assert!(self.seats.insert(seat.clone()), "a seat was made twice");
+                        self.room = Some(room.clone());
+                    }
+                    self.mixer_asked.push_back(task);
                 }
             }
         }

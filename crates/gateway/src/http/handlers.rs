@@ -10,15 +10,15 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 
 use ewebrtc_wire::{
-    CallAction, CallCreate, CallsModification, ConferenceAction, DeleteReason, E911Association, Secret, SessionCreate,
-    header as names, path,
+    CallAction, CallCreate, CallsModification, DeleteReason, E911Association, Secret, SessionCreate, header as names,
+    path,
 };
 
 use super::{Connection, body, reply, socket, tracked};
 use crate::core::{Answer, Auth, PollAnswer, Refusal, Request};
 use crate::shell::{GatewayState, Receipt};
 
-type Reply = Result<Response, Refusal>;
+pub(super) type Reply = Result<Response, Refusal>;
 
 /// The bearer token, compared case-insensitively in its scheme (section 1.2). A header that is no bearer token is a token
 /// that nobody has, because the session is looked up first wherever the header is present (D-9).
@@ -31,24 +31,29 @@ fn token(headers: &HeaderMap) -> Option<Secret> {
     Some(Secret::from(token))
 }
 
-fn auth(session: &str, headers: &HeaderMap) -> Auth {
+pub(super) fn auth(session: &str, headers: &HeaderMap) -> Auth {
     Auth { session: session.to_owned(), token: token(headers) }
 }
 
-fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+pub(super) fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
     headers.get(name).map(|value| value.to_str().unwrap_or_default())
 }
 
-fn split(request: HttpRequest) -> (Parts, Body, Option<Connection>) {
+pub(super) fn split(request: HttpRequest) -> (Parts, Body, Option<Connection>) {
     let (mut parts, body) = request.into_parts();
     let connection = parts.extensions.remove::<Connection>();
     (parts, body, connection)
 }
 
 /// A response after which events of a leg may go out.
-fn tracked_leg(state: &GatewayState, response: Response, answer: &Answer, connection: Option<Connection>) -> Response {
+pub(super) fn tracked_leg(
+    state: &GatewayState,
+    response: Response,
+    answer: &Answer,
+    connection: Option<Connection>,
+) -> Response {
     match answer {
-        Answer::Leg { delivery: Some(delivery) } | Answer::Call { delivery, .. } => {
+        Answer::Leg { delivery: Some(delivery) } | Answer::Call { delivery, .. } | Answer::Invited { delivery, .. } => {
             tracked::track(response, String::new(), Receipt::new(state, delivery.clone()), connection)
         }
         Answer::Leg { delivery: None }
@@ -282,68 +287,10 @@ fn verb(action: CallAction, auth: Auth, leg: String, headers: &HeaderMap, sdp: O
 }
 
 /// `x-delete-reason`; without one it is a hang-up, because ending is never refused for a formality.
-fn delete_reason(headers: &HeaderMap) -> Result<DeleteReason, Refusal> {
+pub(super) fn delete_reason(headers: &HeaderMap) -> Result<DeleteReason, Refusal> {
     match text(headers, names::DELETE_REASON) {
         None => Ok(DeleteReason::Terminate),
         Some(value) => DeleteReason::parse(value).ok_or(Refusal::outside(names::DELETE_REASON)),
-    }
-}
-
-/// `POST …/conferences` (section 2.7.2): not built.
-pub(super) async fn conferences(
-    State(state): State<GatewayState>,
-    Path(id): Path<String>,
-    request: HttpRequest,
-) -> Reply {
-    let (parts, body, _) = split(request);
-    if parts.method != Method::POST {
-        return Ok(reply::wrong_method("POST, OPTIONS"));
-    }
-    body::read(body).await?;
-    state.request(Request::Authorise { auth: auth(&id, &parts.headers) })?;
-    Err(Refusal::not_built())
-}
-
-/// An item below `conferences`: there is none, so DELETE finds it ended and anything else names an unknown one (D-9).
-pub(super) async fn conference(
-    State(state): State<GatewayState>,
-    Path((id, _item)): Path<(String, String)>,
-    request: HttpRequest,
-) -> Reply {
-    let (parts, body, _) = split(request);
-    let auth = auth(&id, &parts.headers);
-    match parts.method {
-        Method::PUT => {
-            body::read(body).await?;
-            state.request(Request::Authorise { auth })?;
-            let action = text(&parts.headers, names::CONFERENCE_ACTION).and_then(ConferenceAction::parse);
-            action.ok_or(Refusal::invalid(names::CONFERENCE_ACTION))?;
-            Err(Refusal::invalid("conferenceId"))
-        }
-        Method::DELETE => {
-            body::read(body).await?;
-            state.request(Request::Authorise { auth })?;
-            delete_reason(&parts.headers)?;
-            Ok(reply::empty(StatusCode::NO_CONTENT))
-        }
-        _ => Ok(reply::wrong_method("PUT, DELETE, OPTIONS")),
-    }
-}
-
-/// Participants (sections 2.7.12, 2.7.13): of an unknown conference.
-pub(super) async fn participant(
-    State(state): State<GatewayState>,
-    Path((id, _item, _uri)): Path<(String, String, String)>,
-    request: HttpRequest,
-) -> Reply {
-    let (parts, body, _) = split(request);
-    match parts.method {
-        Method::PUT | Method::DELETE => {
-            body::read(body).await?;
-            state.request(Request::Authorise { auth: auth(&id, &parts.headers) })?;
-            Err(Refusal::invalid("conferenceId"))
-        }
-        _ => Ok(reply::wrong_method("PUT, DELETE, OPTIONS")),
     }
 }
 

@@ -8,10 +8,6 @@
 //! have a plain text and no RequestError, and 404 has an empty message id: original clients stop for ever on anything
 //! else (section 6.3). Every response, an error too, carries the CORS headers of section 1.6.
 //!
-//! # What is not built
-//! Conferences and participants are part of the protocol, not of this version. They are answered 501 and change nothing; `DELETE …/conferences/{id}` is answered 204 like that of any unknown
-//! item (D-9). Each has its handler here, waiting for a core.
-//!
 //! # Extension: event numbers
 //! `GET …/sessions/{sid}/events?after=N` asks for event numbers. Events of a session are numbered 1, 2, 3 … without holes,
 //! in the order in which they are first delivered. The answer (200) contains events with numbers greater than `N`,
@@ -33,6 +29,7 @@
 //! The response that creates a session has the header `x-ewebrtc-user` with the address of its user.
 
 mod body;
+mod conferences;
 mod cors;
 mod handlers;
 mod reply;
@@ -61,9 +58,9 @@ pub fn app(state: GatewayState) -> Router {
         .route("/RTC/v1/sessions/{session}/websocket", any(handlers::websocket))
         .route("/RTC/v1/sessions/{session}/calls", any(handlers::calls))
         .route("/RTC/v1/sessions/{session}/calls/{item}", any(handlers::call))
-        .route("/RTC/v1/sessions/{session}/conferences", any(handlers::conferences))
-        .route("/RTC/v1/sessions/{session}/conferences/{item}", any(handlers::conference))
-        .route("/RTC/v1/sessions/{session}/conferences/{item}/participants/{uri}", any(handlers::participant))
+        .route("/RTC/v1/sessions/{session}/conferences", any(conferences::conferences))
+        .route("/RTC/v1/sessions/{session}/conferences/{item}", any(conferences::conference))
+        .route("/RTC/v1/sessions/{session}/conferences/{item}/participants/{uri}", any(conferences::participant))
         .fallback(handlers::unknown_path)
         .layer(axum::middleware::from_fn(cors::layer))
         .with_state(state)
