@@ -1,8 +1,9 @@
-//! One call: its states, what it waits for and what the application is told (phone-behaviour.md section 4).
+//! One call or conference: its states, what it waits for and what the application is told (phone-behaviour.md section 4).
 //!
-//! Owns: [`Call`], [`CallState`], [`Phase`]. Lives on: the phone's actor. Must not import: anything but `io`, `errors` and the
-//! wire crate. The requests and orders that a transition needs are made by `signals` and `phone`.
+//! Owns: [`Call`], [`CallState`], [`Phase`]. Lives on: the phone's actor. Must not import: anything but `io`, `conference`,
+//! `errors` and the wire crate. The requests and orders that a transition needs are made by `signals` and `phone`.
 
+use super::conference::{Breed, Roster};
 use super::errors::bounded;
 use super::io::{ErrorObject, Handle, ItemRef};
 use super::modification::{Change, Transfer};
@@ -133,12 +134,14 @@ impl CallMedia {
 pub(super) enum Until {
     /// dial
     Connecting,
-    /// answer
+    /// answer, joinConference, startConference
     Connected,
     /// hold, resume, move, upgrade, downgrade, acceptModification, rejectModification, switchCall, transfer
     Changed,
-    /// cancel, reject, hangup
+    /// cancel, reject, hangup, rejectConference, endConference
     Ended,
+    /// addParticipant, removeParticipant: the gateway's answer to the request of this number
+    Answered(u64),
 }
 
 /// A command that waits for a call.
@@ -163,13 +166,14 @@ pub(super) enum Ordered {
     Answer,
 }
 
-/// One call.
+/// One call or conference (section 1: one object for both).
 #[derive(Debug)]
 pub(super) struct Call {
     pub(super) handle: Handle,
+    pub(super) breed: Breed,
     pub(super) index: u64,
     pub(super) flow: Flow,
-    /// The dialled text, or the URI of the caller.
+    /// The dialled text, or the URI of the caller; empty for a conference of this phone.
     pub(super) peer: String,
     /// The other party as the gateway names it, once it has.
     address: Option<String>,
@@ -251,6 +255,7 @@ impl Call {
     fn new(handle: Handle, index: u64, flow: Flow, peer: String, phase: Phase) -> Self {
         Self {
             handle,
+            breed: Breed::Call,
             index,
             flow,
             peer,
@@ -302,9 +307,26 @@ impl Call {
         Self { called_party, ..Self::new(handle, index, Flow::Outgoing, dialled, Phase::Offering) }
     }
 
-    /// A call that rings here.
-    pub(super) fn incoming(handle: Handle, index: u64, id: String, from: String, offer: Option<String>) -> Self {
+    /// A conference that this phone starts.
+    pub(super) fn hosted(handle: Handle, index: u64) -> Self {
+        let breed = Breed::Hosted(Box::<Roster>::default());
+        Self { breed, ..Self::new(handle, index, Flow::Outgoing, String::new(), Phase::Offering) }
+    }
+
+    /// A call or conference that this phone is invited to.
+    pub(super) fn incoming(
+        kind: Kind,
+        handle: Handle,
+        index: u64,
+        id: String,
+        from: String,
+        offer: Option<String>,
+    ) -> Self {
         let mut call = Self {
+            breed: match kind {
+                Kind::Call => Breed::Call,
+                Kind::Conference => Breed::Joined,
+            },
             id: Some(id),
             address: Some(from.clone()),
             remote_sdp: offer.clone(),
@@ -321,7 +343,9 @@ impl Call {
     /// Takes down how the gateway names the other party in an event. After a transfer that is somebody else (D-28), who is
     /// the party of the call once `settled`.
     pub(super) fn named(&mut self, from: Option<&str>, settled: bool) {
-        let Some(from) = from.filter(|from| !from.is_empty()) else { return };
+        // The news of a conference come from any of its parties.
+        let named = from.filter(|from| !from.is_empty() && self.kind() == Kind::Call);
+        let Some(from) = named else { return };
         match &self.address {
             None => self.address = Some(bounded(from)),
             Some(known) if settled && known != from => {
@@ -333,11 +357,19 @@ impl Call {
     }
 
     pub(super) fn item(&self) -> ItemRef {
-        ItemRef::Call(self.handle)
+        match self.kind() {
+            Kind::Call => ItemRef::Call(self.handle),
+            Kind::Conference => ItemRef::Conference(self.handle),
+        }
     }
 
     pub(super) fn kind(&self) -> Kind {
-        Kind::Call
+        self.breed.kind()
+    }
+
+    /// A conference that this phone started.
+    pub(super) fn is_hosted(&self) -> bool {
+        self.breed.roster().is_some()
     }
 
     /// Takes codecs and media type from a remote description before the event that follows it is published (P-53).
@@ -402,7 +434,8 @@ impl Call {
     /// Final state and message for a `session-terminated` (section 4.1, first match wins).
     pub(super) fn classify(&self, cause: Option<&str>) -> (CallState, Option<String>) {
         match cause {
-            Some(reason::USER_BUSY) => (CallState::Rejected, None),
+            // Nobody can decline what this phone hosts: `conference:invitation-rejected` there is about an invitee.
+            Some(reason::USER_BUSY) if !self.is_hosted() => (CallState::Rejected, None),
             _ if self.rejected => (CallState::Rejected, None),
             Some(reason::CALL_CANCELED) => (CallState::Canceled, None),
             _ if self.canceled => (CallState::Canceled, None),

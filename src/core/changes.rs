@@ -12,7 +12,7 @@ use super::io::{ErrorObject, Handle, HttpResponse, MediaOrder};
 use super::modification::{Change, OUTCOME_LIMIT, Operation, Own, OwnStage, PeerStage, Side, Then, offer_directions};
 use super::phone::{PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
-use ewebrtc_wire::{CallAction, EventObject, Sdp, reason};
+use ewebrtc_wire::{CallAction, EventObject, Kind, Sdp, reason};
 
 /// The only status with which the gateway takes a change of ours (sections 2.7.4 to 2.7.7).
 const TAKEN: u16 = 204;
@@ -92,21 +92,26 @@ impl PhoneCore {
         let Some(sid) = self.session.id.clone() else { return };
         let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(id) = call.id.clone() else { return };
+        let kind = call.kind();
         let Some(change) = call.change.as_mut().filter(|change| change.number == number) else { return };
         let draft = match &mut change.side {
             Side::Own(own) if own.stage == OwnStage::Offering => {
                 own.stage = OwnStage::Requested;
-                Draft::call_action(&sid, &id, own.operation.action(), None, &sdp)
+                Draft::action(kind, &sid, &id, own.operation.action(), None, &sdp)
             }
             Side::Peer(peer) if peer.stage == PeerStage::Answering => {
                 peer.stage = PeerStage::Accepting;
                 peer.ours = Some(sdp.clone());
-                Draft::call_action(&sid, &id, CallAction::AcceptModification, peer.mod_id.as_deref(), &sdp)
+                Draft::action(kind, &sid, &id, CallAction::AcceptModification, peer.mod_id.as_deref(), &sdp)
             }
             Side::Own(_) | Side::Peer(_) => return,
         };
         call.local_sdp = Some(sdp);
-        self.requests.send(draft, Purpose::ChangeCall { item: handle }, t.out);
+        match draft {
+            Some(draft) => drop(self.requests.send(draft, Purpose::ChangeCall { item: handle }, t.out)),
+            // The methods refuse it before.
+            None => self.undo_change(t, handle, &Failure::Refused(Some("Conferences have no such change."))),
+        }
     }
 
     /// The media side cannot make the description for the change of this number.
@@ -172,7 +177,7 @@ impl PhoneCore {
     /// `mod-terminated` (section 3.3.6).
     pub(super) fn on_mod_terminated(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
         let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Talking) else { return };
-        let Some(change) = &call.change else { return };
+        let Some(change) = &call.change else { return self.on_stray_outcome(t, handle, event) };
         let success = event.reason.as_deref() == Some(reason::SUCCESS);
         match &change.side {
             Side::Own(own) if own.stage == OwnStage::Pending && own.operation != Operation::Move => {
@@ -376,9 +381,10 @@ impl PhoneCore {
         }
     }
 
-    /// Publishes an event about a call with the full payload.
+    /// Publishes an event about an item with the full payload. The progress of a change is told of calls only (section 12).
     pub(super) fn tell(&self, t: &mut Turn<'_>, handle: Handle, name: &'static str) {
-        if let Some(call) = self.slots.get(handle) {
+        let told = |call: &&Call| call.kind() == Kind::Call || name != "call:modification-in-progress";
+        if let Some(call) = self.slots.get(handle).filter(told) {
             t.event(events::call(name, call, self.own.as_deref()));
         }
     }

@@ -12,19 +12,19 @@ use super::tones::{CHARACTERS, MOST_TONES, NO_TELEPHONE_EVENTS};
 use ewebrtc_wire::{AddressError, called_party};
 use serde_json::Value;
 
-fn offline(facts: &Facts<'_>, _: &Value) -> Verdict {
+pub(super) fn offline(facts: &Facts<'_>, _: &Value) -> Verdict {
     (!facts.online).into()
 }
 
-fn no_options(_: &Facts<'_>, options: &Value) -> Verdict {
+pub(super) fn no_options(_: &Facts<'_>, options: &Value) -> Verdict {
     options.is_null().into()
 }
 
-fn no_session(facts: &Facts<'_>, _: &Value) -> Verdict {
+pub(super) fn no_session(facts: &Facts<'_>, _: &Value) -> Verdict {
     (!facts.session).into()
 }
 
-fn not_open(facts: &Facts<'_>, _: &Value) -> Verdict {
+pub(super) fn not_open(facts: &Facts<'_>, _: &Value) -> Verdict {
     (!facts.open).into()
 }
 
@@ -32,7 +32,7 @@ fn no_subject(facts: &Facts<'_>, _: &Value) -> Verdict {
     (!facts.subject).into()
 }
 
-fn bad_local(_: &Facts<'_>, options: &Value) -> Verdict {
+pub(super) fn bad_local(_: &Facts<'_>, options: &Value) -> Verdict {
     match text(options, "localMedia") {
         Text::Absent => Verdict::Passed,
         Text::Odd => Verdict::Failed,
@@ -42,7 +42,7 @@ fn bad_local(_: &Facts<'_>, options: &Value) -> Verdict {
     }
 }
 
-fn bad_remote(_: &Facts<'_>, options: &Value) -> Verdict {
+pub(super) fn bad_remote(_: &Facts<'_>, options: &Value) -> Verdict {
     match text(options, "remoteMedia") {
         Text::Absent => Verdict::Passed,
         Text::Odd => Verdict::Failed,
@@ -73,7 +73,7 @@ fn odd_destination(facts: &Facts<'_>, options: &Value) -> Verdict {
 }
 
 /// P-37: video needs a source of it.
-fn bad_media_type(facts: &Facts<'_>, options: &Value) -> Verdict {
+pub(super) fn bad_media_type(facts: &Facts<'_>, options: &Value) -> Verdict {
     match text(options, "mediaType") {
         Text::Absent | Text::Is("audio") => Verdict::Passed,
         Text::Is("video") => {
@@ -122,7 +122,7 @@ fn not_held(facts: &Facts<'_>, _: &Value) -> Verdict {
 }
 
 /// An implicit hold passes over the state guard only where the item is held already (section 20).
-fn cannot_be_held(facts: &Facts<'_>) -> Verdict {
+pub(super) fn cannot_be_held(facts: &Facts<'_>) -> Verdict {
     match facts.foreground {
         Some(item) if item.state == CallState::Held => Verdict::Passed,
         foreground @ (Some(_) | None) => not_in(foreground, CallState::Connected),
@@ -132,6 +132,17 @@ fn cannot_be_held(facts: &Facts<'_>) -> Verdict {
 /// The item has this media type already. On hold by us it has none to change: the state is what refuses it (section 19).
 fn has_media(facts: &Facts<'_>, media: CallMedia) -> Verdict {
     facts.foreground.is_some_and(|item| item.media == media && item.state != CallState::Held).into()
+}
+
+/// A foreground item is in the way and nothing is said about it.
+pub(super) fn no_action(facts: &Facts<'_>, options: &Value) -> Verdict {
+    let action = matches!(text(options, "action"), Text::Is("hold" | "end"));
+    (facts.foreground.is_some() && !action).into()
+}
+
+/// Nothing rings here, nor is being answered.
+pub(super) fn not_invited(facts: &Facts<'_>) -> bool {
+    !matches!(facts.pending, Pending::Ringing | Pending::Answering)
 }
 
 fn nothing_to_decide(facts: &Facts<'_>, _: &Value) -> Verdict {
@@ -221,14 +232,8 @@ pub(super) const ANSWER: &[Check] = &[
     Check { code: "2311", test: bad_local },
     Check { code: "2312", test: bad_remote },
     Check { code: "2321", test: not_open },
-    Check { code: "2331", test: |facts, _| (facts.pending != Pending::Ringing).into() },
-    Check {
-        code: "2341",
-        test: |facts, options| {
-            let action = matches!(text(options, "action"), Text::Is("hold" | "end"));
-            (facts.foreground.is_some() && !action).into()
-        },
-    },
+    Check { code: "2331", test: |facts, _| (facts.pending != Pending::Ringing || facts.pending_conference).into() },
+    Check { code: "2341", test: no_action },
     Check {
         code: "2300",
         test: |facts, options| match (text(options, "action"), facts.foreground, cannot_be_held(facts)) {
@@ -256,7 +261,7 @@ pub(super) const CANCEL: &[Check] = &[
 pub(super) const REJECT: &[Check] = &[
     Check { code: "0002", test: offline },
     Check { code: "3001", test: no_session },
-    Check { code: "3002", test: |facts, _| (!matches!(facts.pending, Pending::Ringing | Pending::Answering)).into() },
+    Check { code: "3002", test: |facts, _| (facts.pending_conference || not_invited(facts)).into() },
 ];
 
 pub(super) const MUTE: &[Check] = &[Check { code: "2701", test: no_session }, Check { code: "2702", test: no_subject }];

@@ -141,7 +141,7 @@ impl PhoneCore {
                 error.cloned().unwrap_or_else(|| sdk(waiting.code, Some(text)))
             };
             let outcome = match waiting.until {
-                Until::Connecting | Until::Connected | Until::Changed => Some(unmet()),
+                Until::Connecting | Until::Connected | Until::Changed | Until::Answered(_) => Some(unmet()),
                 Until::Ended => call.failure.clone(),
             };
             t.event(events::finished(waiting.tag, Some(call.item()), outcome.as_ref()));

@@ -5,6 +5,7 @@
 
 use super::call::{Call, CallMedia, Flow};
 use super::io::{ErrorObject, Event, ItemRef};
+use ewebrtc_wire::{Kind, caller_info};
 use serde_json::{Map, Value, json};
 use std::time::Duration;
 
@@ -44,13 +45,37 @@ pub(super) fn finished(tag: Option<String>, item: Option<ItemRef>, error: Option
     Event { name: "command:finished", item, tag, data, age: Duration::ZERO }
 }
 
-/// The properties that every event about a call carries: index, callType, mediaType, codec, from, to, downgrade, and while
-/// a change is running its operation and generator.
+/// The name of an event by the item's own breed (P-9). Names of what only calls do, or what both do alike, stay.
+fn by_breed(kind: Kind, name: &'static str) -> &'static str {
+    match (kind, name) {
+        (Kind::Conference, "call:incoming") => "conference:invitation-received",
+        (Kind::Conference, "answering") => "conference:joining",
+        (Kind::Conference, "call:connecting") => "conference:connecting",
+        (Kind::Conference, "call:connected") => "conference:connected",
+        (Kind::Conference, "call:held") => "conference:held",
+        (Kind::Conference, "call:resumed") => "conference:resumed",
+        (Kind::Conference, "call:canceled") => "conference:canceled",
+        (Kind::Conference, "call:rejected") => "conference:invitation-rejected",
+        (Kind::Conference, "call:disconnecting") => "conference:disconnecting",
+        (Kind::Conference, "call:disconnected") => "conference:ended",
+        (Kind::Call | Kind::Conference, name) => name,
+    }
+}
+
+/// A party as an object that tells its parts (P-48): `uri`, and those of `getCallerInfo`.
+fn party(uri: &str) -> Value {
+    let mut parts = caller_info(uri).unwrap_or_default().to_json();
+    parts["uri"] = uri.into();
+    parts
+}
+
+/// The properties that every event about an item carries: index, callType, mediaType, codec, from, to, downgrade, and while
+/// a change is running its operation and generator; of a conference of this phone the lists that are not empty.
 /// `own` is the identity of this phone; unknown, its side is left out (P-2).
 fn call_data(call: &Call, own: Option<&str>) -> Map<String, Value> {
     let mut data = Map::new();
     data.insert("index".into(), call.index.into());
-    data.insert("callType".into(), "call".into());
+    data.insert("callType".into(), kind_text(call.kind()).into());
     data.insert("mediaType".into(), call.media.as_str().into());
     data.insert("codec".into(), call.codec.clone());
     let (mine, theirs) = match call.flow {
@@ -60,7 +85,16 @@ fn call_data(call: &Call, own: Option<&str>) -> Map<String, Value> {
     if let Some(own) = own {
         data.insert(mine.into(), own.into());
     }
-    data.insert(theirs.into(), call.peer.as_str().into());
+    match call.breed.roster() {
+        None => drop(data.insert(theirs.into(), call.peer.as_str().into())),
+        Some(roster) => {
+            for (name, list) in [("invitations", roster.invitations()), ("participants", roster.participants())] {
+                if !list.is_empty() {
+                    data.insert(name.into(), Value::Object(list));
+                }
+            }
+        }
+    }
     if call.downgrade {
         data.insert("downgrade".into(), true.into());
     }
@@ -73,9 +107,23 @@ fn call_data(call: &Call, own: Option<&str>) -> Map<String, Value> {
     data
 }
 
-/// An event about a call with the full payload.
+/// `call` or `conference`: breed of an item.
+pub(super) fn kind_text(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Call => "call",
+        Kind::Conference => "conference",
+    }
+}
+
+/// An event about an item with the full payload; `name` is that of a call, a conference has its own.
 pub(super) fn call(name: &'static str, call: &Call, own: Option<&str>) -> Event {
-    Event { name, item: Some(call.item()), tag: call.cause.clone(), data: call_data(call, own), age: Duration::ZERO }
+    let name = by_breed(call.kind(), name);
+    let mut data = call_data(call, own);
+    if name == "conference:connecting" {
+        let uri = if call.is_hosted() { own.unwrap_or_default() } else { &call.peer };
+        data.insert("from".into(), party(uri));
+    }
+    Event { name, item: Some(call.item()), tag: call.cause.clone(), data, age: Duration::ZERO }
 }
 
 /// `dtmf:tone-sending`, `dtmf:tone-sent` and our `dtmf:received`: the call and the key. Both parties are mandatory here; an
@@ -86,6 +134,31 @@ pub(super) fn tone(name: &'static str, item: &Call, own: Option<&str>, key: char
         event.data.entry(party).or_insert_with(|| "".into());
     }
     event.data.insert("tone".into(), key.to_string().into());
+    event
+}
+
+/// An event of a host about one party; our `participant` says whom.
+pub(super) fn about_party(name: &'static str, item: &Call, own: Option<&str>, participant: Option<&str>) -> Event {
+    let mut event = call(name, item, own);
+    if let Some(key) = participant {
+        event.data.insert("participant".into(), key.into());
+    }
+    event
+}
+
+/// `conference:invitation-sending`: index, invitee.
+pub(super) fn invitation_sending(item: &Call, uri: &str) -> Event {
+    let mut event = Event { item: Some(item.item()), ..plain("conference:invitation-sending", None) };
+    event.data.insert("index".into(), item.index.into());
+    event.data.insert("invitee".into(), party(uri));
+    event
+}
+
+/// `notification` that a participant has left (P-30).
+pub(super) fn left(item: &Call, own: Option<&str>, message: &str, key: &str) -> Event {
+    let mut event = about_party("notification", item, own, Some(key));
+    event.tag = None;
+    event.data.insert("message".into(), message.into());
     event
 }
 
@@ -132,12 +205,14 @@ pub(super) fn dialing(item: &Call) -> Event {
     event
 }
 
-/// `call:incoming` and `answering`: index, from, mediaType, codec.
+/// `call:incoming` and `answering`, and what they are for conferences: index, from, mediaType, codec.
 pub(super) fn invitation(name: &'static str, item: &Call) -> Event {
+    let name = by_breed(item.kind(), name);
     let mut event =
         Event { name, item: Some(item.item()), tag: item.cause.clone(), data: Map::new(), age: Duration::ZERO };
     event.data.insert("index".into(), item.index.into());
-    event.data.insert("from".into(), item.peer.as_str().into());
+    let from = if name == "conference:joining" { party(&item.peer) } else { item.peer.as_str().into() };
+    event.data.insert("from".into(), from);
     event.data.insert("mediaType".into(), item.media.as_str().into());
     event.data.insert("codec".into(), item.codec.clone());
     event
@@ -148,7 +223,7 @@ pub(super) fn warning(item: &Call, own: Option<&str>, message: &str, tag: Option
     let mut event = call("warning", item, own);
     event.tag = tag;
     event.data.remove("callType");
-    for name in ["downgrade", "generator", "operation"] {
+    for name in ["downgrade", "generator", "operation", "invitations", "participants"] {
         event.data.remove(name);
     }
     event.data.insert("message".into(), message.into());

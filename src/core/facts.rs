@@ -4,6 +4,7 @@
 //! anything but the other machines of the core.
 
 use super::call::{Call, CallMedia, CallState, Flow, Phase};
+use super::conference::Roster;
 use super::io::Handle;
 use super::methods::Method;
 use super::modification::Change;
@@ -72,12 +73,18 @@ pub(super) struct Facts<'a> {
     /// The session is open and nobody is closing it.
     pub(super) open: bool,
     pub(super) pending: Pending,
+    /// The pending item is a conference.
+    pub(super) pending_conference: bool,
     /// There is an item for the method to act on.
     pub(super) subject: bool,
     /// That item: the one the method was called on, else the foreground.
     pub(super) item: Option<ItemFacts>,
     pub(super) foreground: Option<ItemFacts>,
     pub(super) background: Option<ItemFacts>,
+    /// The lists of the foreground item, if this phone hosts it.
+    pub(super) roster: Option<&'a Roster>,
+    /// Requests about its parties in flight.
+    pub(super) parties_asked: usize,
     /// As many associations of an e911 id are under way as may be.
     pub(super) associating: bool,
     /// Domain for names and short numbers.
@@ -90,7 +97,9 @@ impl PhoneCore {
     pub(super) fn facts(&self, method: Method, target: Option<Handle>) -> Facts<'_> {
         // A handle must be that of the pending item for the methods that act on it.
         let pending = self.slots.pending().filter(|call| match method {
-            Method::Cancel | Method::Reject | Method::Answer => target.is_none_or(|handle| handle == call.handle),
+            Method::Cancel | Method::Reject | Method::Answer | Method::JoinConference | Method::RejectConference => {
+                target.is_none_or(|handle| handle == call.handle)
+            }
             Method::Login
             | Method::Logout
             | Method::AssociateE911Id
@@ -109,6 +118,11 @@ impl PhoneCore {
             | Method::Mute
             | Method::Unmute
             | Method::SendDtmfTone
+            | Method::StartConference
+            | Method::EndConference
+            | Method::AddParticipant
+            | Method::RemoveParticipant
+            | Method::GetParticipants
             | Method::GetCalls
             | Method::GetMediaType
             | Method::IsCallInProgress
@@ -120,6 +134,7 @@ impl PhoneCore {
             login_held: self.session.phase != SessionPhase::None,
             session: self.session.id.is_some(),
             open: self.session.phase == SessionPhase::Ready,
+            pending_conference: pending.is_some_and(|call| call.kind() == Kind::Conference),
             pending: pending.map_or(Pending::Nothing, |call| match (call.flow, call.phase) {
                 (Flow::Outgoing, _) => Pending::Outgoing,
                 (Flow::Incoming, Phase::Ringing) => Pending::Ringing,
@@ -140,6 +155,8 @@ impl PhoneCore {
             item: target.map_or(foreground, |handle| self.slots.get(handle)).map(ItemFacts::of),
             foreground: foreground.map(ItemFacts::of),
             background: self.slots.background().map(ItemFacts::of),
+            roster: foreground.and_then(|call| call.breed.roster()),
+            parties_asked: foreground.map_or(0, |call| self.parties_asked(call.handle)),
             associating: self.requests.count(|p| matches!(p, Purpose::AssociateE911 { .. })) >= MAX_ASSOCIATIONS,
             domain: self.domain(),
             local_media: self.local_media(),
@@ -159,12 +176,19 @@ impl PhoneCore {
             | Method::Downgrade
             | Method::AcceptModification
             | Method::RejectModification
-            | Method::AddCall => self.slots.place(handle) == Place::Foreground,
+            | Method::AddCall
+            | Method::StartConference
+            | Method::EndConference
+            | Method::AddParticipant
+            | Method::RemoveParticipant
+            | Method::GetParticipants => self.slots.place(handle) == Place::Foreground,
             Method::Login
             | Method::Logout
             | Method::AssociateE911Id
             | Method::Dial
             | Method::Answer
+            | Method::JoinConference
+            | Method::RejectConference
             | Method::Hangup
             | Method::Cancel
             | Method::Reject

@@ -9,7 +9,7 @@ use super::events;
 use super::io::{Handle, MediaFailure, MediaReport};
 use super::phone::{PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
-use ewebrtc_wire::{CallAction, MediaType, Sdp};
+use ewebrtc_wire::{CallAction, Kind, MediaType, Sdp};
 
 impl PhoneCore {
     pub(super) fn on_media(&mut self, t: &mut Turn<'_>, handle: Handle, report: MediaReport) {
@@ -53,9 +53,13 @@ impl PhoneCore {
         match call.phase {
             Phase::Offering => {
                 call.phase = Phase::Posting;
-                let draft = Draft::create_call(&sid, &call.called_party, &sdp);
+                let kind = call.kind();
+                let draft = match kind {
+                    Kind::Call => Draft::create_call(&sid, &call.called_party, &sdp),
+                    Kind::Conference => Draft::create_conference(&sid, &sdp),
+                };
                 call.local_sdp = Some(sdp);
-                self.requests.send(draft, Purpose::CreateCall { item: handle }, t.out);
+                self.requests.send(draft, Purpose::CreateCall { item: handle, kind }, t.out);
             }
             Phase::Preparing => {
                 let Some(id) = call.id.clone() else { return };
@@ -64,9 +68,11 @@ impl PhoneCore {
                     call.media = CallMedia::Audio;
                 }
                 call.phase = Phase::Answering;
-                let draft = Draft::call_action(&sid, &id, CallAction::Answer, None, &sdp);
+                let draft = Draft::action(call.kind(), &sid, &id, CallAction::Answer, None, &sdp);
                 call.local_sdp = Some(sdp);
-                self.requests.send(draft, Purpose::AnswerCall { item: handle }, t.out);
+                if let Some(draft) = draft {
+                    self.requests.send(draft, Purpose::AnswerCall { item: handle }, t.out);
+                }
             }
             Phase::Posting
             | Phase::Ringing

@@ -1,10 +1,10 @@
 //! The Phone methods as a table: which the core knows, and where the checks of each stand.
 //!
 //! Owns: [`Method`], the form of a check and the reading of options. Lives on: the phone's actor. Must not import:
-//! anything but `checks` and `facts`. What an accepted method does stands in `phone`.
+//! anything but `checks`, `conference_checks` and `facts`. What an accepted method does stands in `phone`.
 
-use super::checks;
 use super::facts::Facts;
+use super::{checks, conference_checks};
 use serde_json::Value;
 
 /// The methods that the core knows.
@@ -31,6 +31,13 @@ pub(super) enum Method {
     Mute,
     Unmute,
     SendDtmfTone,
+    StartConference,
+    JoinConference,
+    RejectConference,
+    EndConference,
+    AddParticipant,
+    RemoveParticipant,
+    GetParticipants,
     GetCalls,
     GetMediaType,
     IsCallInProgress,
@@ -64,7 +71,7 @@ impl Method {
         Self::ALL.iter().find(|(_, known)| *known == name).map(|(method, _)| *method)
     }
 
-    pub(super) const ALL: [(Method, &'static str); 25] = [
+    pub(super) const ALL: [(Method, &'static str); 32] = [
         (Method::Login, "login"),
         (Method::Logout, "logout"),
         (Method::AssociateE911Id, "associateE911Id"),
@@ -86,6 +93,13 @@ impl Method {
         (Method::Mute, "mute"),
         (Method::Unmute, "unmute"),
         (Method::SendDtmfTone, "sendDTMFTone"),
+        (Method::StartConference, "startConference"),
+        (Method::JoinConference, "joinConference"),
+        (Method::RejectConference, "rejectConference"),
+        (Method::EndConference, "endConference"),
+        (Method::AddParticipant, "addParticipant"),
+        (Method::RemoveParticipant, "removeParticipant"),
+        (Method::GetParticipants, "getParticipants"),
         (Method::GetCalls, "getCalls"),
         (Method::GetMediaType, "getMediaType"),
         (Method::IsCallInProgress, "isCallInProgress"),
@@ -116,6 +130,13 @@ impl Method {
             Method::Mute => checks::MUTE,
             Method::Unmute => checks::UNMUTE,
             Method::SendDtmfTone => checks::SEND_TONE,
+            Method::StartConference => conference_checks::START,
+            Method::JoinConference => conference_checks::JOIN,
+            Method::RejectConference => conference_checks::REJECT,
+            Method::EndConference => conference_checks::END,
+            Method::AddParticipant => conference_checks::ADD,
+            Method::RemoveParticipant => conference_checks::REMOVE,
+            Method::GetParticipants => conference_checks::GET,
             Method::GetCalls | Method::GetMediaType | Method::IsCallInProgress | Method::GetVersion => &[],
         }
     }
@@ -169,7 +190,7 @@ mod tests {
             }
             assert_eq!(Method::parse(name), Some(method));
         }
-        assert_eq!(Method::parse("startConference"), None);
+        assert_eq!(Method::parse("startconference"), None);
         assert_eq!(Method::parse("Dial"), None);
     }
 }

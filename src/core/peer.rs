@@ -14,7 +14,7 @@ use super::modification::{
 };
 use super::phone::{PhoneCore, Turn};
 use super::requests::Draft;
-use ewebrtc_wire::{CallAction, EventObject, Sdp};
+use ewebrtc_wire::{CallAction, EventObject, Kind, Sdp};
 
 /// Orders to the media side without an outcome, beyond which an offer of the peer is refused: one that asks faster than
 /// descriptions can be made is not ours to keep up with.
@@ -42,6 +42,8 @@ impl PhoneCore {
             None => None,
         };
         let operation = sdp.as_ref().and_then(|sdp| operation_of(sdp, call.state, call.media, call.peer_held));
+        // In a conference nobody is asked: the media stay what they are.
+        let operation = operation.filter(|asked| call.kind() == Kind::Call || asked.media().is_none());
         if let Some(sdp) = &sdp {
             call.codec = sdp.codec_list();
             call.remote_sdp.clone_from(&event.sdp);
@@ -113,8 +115,11 @@ impl PhoneCore {
         self.notify(t, handle, "The other party asked for a change that cannot be made; the call goes on unchanged.");
         let Some(call) = self.slots.get(handle) else { return };
         if let (Some(id), Some(mod_id), Some(sdp)) = (&call.id, mod_id, &call.local_sdp) {
-            let draft = Draft::call_action(&sid, id, CallAction::RejectModification, Some(mod_id), sdp);
-            self.requests.send_farewell(draft, t.out);
+            // Of a conference there is no such word; the gateway gives up by itself (D-17).
+            if let Some(draft) = Draft::action(call.kind(), &sid, id, CallAction::RejectModification, Some(mod_id), sdp)
+            {
+                self.requests.send_farewell(draft, t.out);
+            }
         }
     }
 
@@ -196,8 +201,9 @@ impl PhoneCore {
             }
             self.put_in_force(t, handle, text, &sdp);
         }
+        let quiet = call_is_conference(self.slots.get(handle));
         self.change_state(t, handle, previous);
-        if let Some(name) = outcome.and_then(|outcome| outcome.event) {
+        if let Some(name) = outcome.and_then(|outcome| outcome.event).filter(|_| !quiet) {
             self.tell(t, handle, name);
         }
         self.close_change(t, handle);
@@ -211,13 +217,23 @@ impl PhoneCore {
         let Some(change) = call.change.as_mut() else { return };
         change.until = Some(now + OUTCOME_LIMIT);
         let mut decided = false;
+        let mut offered = false;
         if let Side::Peer(peer) = &mut change.side {
             peer.stage = PeerStage::Accepted;
+            offered = peer.offer.is_none();
             decided = peer.accepted.is_some();
             if peer.accepted == Some(true) {
                 call.media = peer.operation.and_then(Operation::media).unwrap_or(call.media);
                 call.downgrade &= call.media == CallMedia::Audio;
             }
+        }
+        if call_is_conference(self.slots.get(handle)) {
+            // Its state does not change (section 3.4). Only an answer to an offer of ours is still awaited.
+            if !offered {
+                self.close_peer_change(t, handle, true, None);
+                self.after_change(t, handle);
+            }
+            return;
         }
         self.change_state(t, handle, CallState::ModificationAccepted);
         if decided {
@@ -225,4 +241,9 @@ impl PhoneCore {
             self.tell(t, handle, "call:modification-in-progress");
         }
     }
+}
+
+/// What others do in a conference is not told to its participants (section 12).
+fn call_is_conference(call: Option<&Call>) -> bool {
+    call.is_some_and(|call| call.kind() == Kind::Conference)
 }

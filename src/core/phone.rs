@@ -6,6 +6,7 @@
 use super::backoff::Jitter;
 use super::call::{Call, CallState, MAX_WAITING, Phase, Until, Waiting};
 use super::channel::Channel;
+use super::conference::Roster;
 use super::errors::{Problem, ProblemKind, sdk};
 use super::events;
 use super::io::{
@@ -17,7 +18,7 @@ use super::modification::{Operation, Transfer};
 use super::requests::{Purpose, Requests};
 use super::session::{Session, SessionPhase};
 use super::slots::Slots;
-use ewebrtc_wire::DEFAULT_DOMAIN;
+use ewebrtc_wire::{DEFAULT_DOMAIN, Kind};
 use serde_json::{Value, json};
 use std::time::Instant;
 
@@ -99,7 +100,8 @@ impl PhoneCore {
         Self { online, ..self }
     }
 
-    /// Takes a command. Accepted: its value (getters; `{"call": handle}` for dial; else null), and the outputs it causes.
+    /// Takes a command. Accepted: its value (getters; `{"call": handle}` for dial and addCall, `{"conference": handle}` for
+    /// startConference; else null), and the outputs it causes.
     /// `command:finished` comes exactly once for each accepted command, except for getters without a tag.
     ///
     /// # Errors
@@ -122,7 +124,8 @@ impl PhoneCore {
                 Verdict::Because(text) => Some(text),
             };
             let error = sdk(check.code, information);
-            t.event(events::error(&error, command.target.map(ItemRef::Call), command.tag));
+            let item = command.target.and_then(|target| self.slots.get(target)).map(Call::item);
+            t.event(events::error(&error, item, command.tag));
             return Err(Refusal::Sdk(Box::new(error)));
         }
         Ok(self.run(&mut t, method, command))
@@ -210,9 +213,13 @@ impl PhoneCore {
             Method::AssociateE911Id => self.associate_e911(t, tag, &options),
             Method::Dial => return self.dial(t, tag, &options),
             Method::AddCall => return self.add_call(t, tag, &options),
-            Method::Answer => self.answer(t, tag, &options),
-            Method::Cancel | Method::Reject => self.end_by_command(t, pending, tag),
-            Method::Hangup => self.end_by_command(t, subject, tag),
+            Method::Answer | Method::JoinConference => self.answer(t, tag, &options),
+            Method::Cancel | Method::Reject | Method::RejectConference => self.end_by_command(t, pending, tag),
+            Method::Hangup | Method::EndConference => self.end_by_command(t, subject, tag),
+            Method::StartConference => return self.start_conference(t, tag, &options),
+            Method::AddParticipant => self.add_participant(t, tag, &options),
+            Method::RemoveParticipant => self.remove_participant(t, tag, &options),
+            Method::GetParticipants => return self.getter(t, tag, self.participants()),
             Method::Hold => self.change_by_command(t, subject, Operation::Hold, tag),
             Method::Resume => self.change_by_command(t, subject, Operation::Resume, tag),
             Method::Move => self.change_by_command(t, subject, Operation::Move, tag),
@@ -249,13 +256,18 @@ impl PhoneCore {
         let foreground = self.slots.foreground().map(|call| call.handle);
         let list = self.slots.established().iter().map(|call| {
             let mut entry = json!({
-                "index": call.index, "state": call.state.as_str(), "breed": "call",
-                "type": call.flow.as_str(), "peer": call.peer,
+                "index": call.index, "state": call.state.as_str(), "breed": events::kind_text(call.kind()),
+                "type": call.flow.as_str(),
             });
-            if let Value::Object(map) = &mut entry
-                && foreground == Some(call.handle)
-            {
-                map.insert("foreground".into(), true.into());
+            match call.kind() {
+                Kind::Call => entry["peer"] = call.peer.as_str().into(),
+                Kind::Conference => {
+                    let list = call.breed.roster().map(Roster::participants).unwrap_or_default();
+                    entry["participants"] = Value::Array(list.into_iter().map(|(_, entry)| entry).collect());
+                }
+            }
+            if foreground == Some(call.handle) {
+                entry["foreground"] = true.into();
             }
             entry
         });
@@ -382,7 +394,11 @@ impl PhoneCore {
             Purpose::AssociateE911 { tag } => self.on_e911(t, tag, result),
             Purpose::Poll => self.on_polled(t, result),
             Purpose::OpenSocket => self.on_socket_offered(t, id, result),
-            Purpose::CreateCall { item } => self.on_call_created(t, item, result),
+            Purpose::CreateCall { item, kind } => self.on_call_created(t, item, kind, result),
+            Purpose::Invite { item, number, key, address } => {
+                self.on_invited(t, item, number, (key, address.map(|address| *address)), result);
+            }
+            Purpose::Expel { item, number, key } => self.on_expelled(t, item, number, &key, result),
             Purpose::AnswerCall { item } => self.on_answered(t, item, result),
             Purpose::ChangeCall { item } => self.on_changed(t, item, result),
             Purpose::TransferCall { item } => self.on_transfer_answered(t, item, result),

@@ -3,7 +3,7 @@
 //! Owns: [`Requests`], [`Purpose`]. Lives on: the phone's actor. Must not import: anything but the wire crate and `io`.
 
 use super::io::{Handle, HttpRequest, Output, RequestId, Verb};
-use ewebrtc_wire::{BASE_PATH, CallAction, DeleteReason, Kind, Secret, header, path};
+use ewebrtc_wire::{Address, BASE_PATH, CallAction, ConferenceAction, DeleteReason, Kind, Secret, header, path};
 use serde::Serialize;
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -30,15 +30,19 @@ pub(super) enum Purpose {
     Poll,
     /// Ask for the address of a WebSocket for the event channel.
     OpenSocket,
-    /// Create a call.
-    CreateCall { item: Handle },
-    /// Answer a call.
+    /// Create a call or conference.
+    CreateCall { item: Handle, kind: Kind },
+    /// Answer a call, join a conference.
     AnswerCall { item: Handle },
-    /// A change of a call, ours or the answer to one of the peer.
+    /// Invite a party to a conference: number of the request, key and address of the party.
+    Invite { item: Handle, number: u64, key: String, address: Option<Box<Address>> },
+    /// Remove a party from a conference.
+    Expel { item: Handle, number: u64, key: String },
+    /// A change of an item, ours or the answer to one of the peer.
     ChangeCall { item: Handle },
     /// Transfer a call.
     TransferCall { item: Handle },
-    /// End a call and tell the application how it went.
+    /// End an item and tell the application how it went.
     DeleteCall { item: Handle },
     /// A request whose outcome changes nothing: the last word about something that is already over here.
     Farewell,
@@ -162,6 +166,55 @@ impl Draft {
         };
         let modification = ewebrtc_wire::MediaModification { sdp: Some(sdp.to_owned()), kind };
         draft.json(&ewebrtc_wire::CallsModification { modification })
+    }
+
+    /// Section 2.7.2.
+    pub(super) fn create_conference(sid: &str, sdp: &str) -> Self {
+        let conference = ewebrtc_wire::ConferenceBody { sdp: Some(sdp.to_owned()) };
+        Self::new(Verb::Post, path::items(Kind::Conference, sid)).json(&ewebrtc_wire::ConferenceCreate { conference })
+    }
+
+    /// What a call does by `action`, for an item of either kind; `None`: conferences have no such action.
+    pub(super) fn action(
+        kind: Kind,
+        sid: &str,
+        id: &str,
+        action: CallAction,
+        mod_id: Option<&str>,
+        sdp: &str,
+    ) -> Option<Self> {
+        let action = match (kind, action) {
+            (Kind::Call, action) => return Some(Self::call_action(sid, id, action, mod_id, sdp)),
+            (Kind::Conference, CallAction::Answer) => ConferenceAction::Answer,
+            (Kind::Conference, CallAction::Hold) => ConferenceAction::Hold,
+            (Kind::Conference, CallAction::Resume) => ConferenceAction::Resume,
+            (Kind::Conference, CallAction::AcceptModification) => ConferenceAction::AcceptModification,
+            (
+                Kind::Conference,
+                CallAction::Move | CallAction::Modify | CallAction::RejectModification | CallAction::Transfer,
+            ) => return None,
+        };
+        let mut draft =
+            Self::new(Verb::Put, path::item(kind, sid, id)).with(header::CONFERENCE_ACTION, action.header_value());
+        if let Some(mod_id) = mod_id {
+            draft = draft.with(header::CONFERENCE_MOD_ID, mod_id);
+        }
+        let kind = match action {
+            ConferenceAction::Hold | ConferenceAction::Resume => Some("offer".to_owned()),
+            ConferenceAction::Answer | ConferenceAction::AcceptModification => None,
+        };
+        let modification = ewebrtc_wire::MediaModification { sdp: Some(sdp.to_owned()), kind };
+        Some(draft.json(&ewebrtc_wire::ConferenceModification { modification }))
+    }
+
+    /// Section 2.7.12.
+    pub(super) fn invite(sid: &str, id: &str, uri: &str) -> Self {
+        Self::new(Verb::Put, path::participant(sid, id, uri))
+    }
+
+    /// Section 2.7.13.
+    pub(super) fn expel(sid: &str, id: &str, uri: &str) -> Self {
+        Self::new(Verb::Delete, path::participant(sid, id, uri))
     }
 
     /// Section 2.7.10: the resource is the held call, `sdp` its last remote description.

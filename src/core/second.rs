@@ -1,10 +1,11 @@
 //! Two calls: the second one waits until the first is out of the way, calls change places, and who was held for another
 //! is resumed (phone-behaviour.md section 8, P-16 to P-18).
 //!
-//! Owns: addCall, answer with an action, switchCall, the resume by mark. Lives on: the phone's actor. Must not import:
+//! Owns: addCall, answer and joinConference with an action, switchCall, the resume by mark. Lives on: the phone's actor. Must not import:
 //! anything but the other machines of the core.
 
 use super::call::{Call, CallMedia, CallState, Flow, Phase, Until, Waiting};
+use super::conferences::{answer_code, second_code};
 use super::errors::caused_by;
 use super::events;
 use super::io::{ErrorObject, Handle, MediaOrder};
@@ -13,7 +14,7 @@ use super::modification::{Operation, Then};
 use super::phone::{PhoneCore, Turn};
 use super::session::SessionPhase;
 use super::slots::Place;
-use ewebrtc_wire::called_party;
+use ewebrtc_wire::{Kind, called_party};
 use serde_json::{Value, json};
 
 impl PhoneCore {
@@ -41,12 +42,7 @@ impl PhoneCore {
         let handle = self.take_handle();
         let mut call = Call::outgoing(handle, self.slots.next_index(), destination, called);
         (call.local_media, call.remote_media) = self.targets();
-        call.media = match option(options, "mediaType").as_deref() {
-            Some("audio") => CallMedia::Audio,
-            Some("video") => CallMedia::Video,
-            // P-37: video where there is a source of it.
-            Some(_) | None => call.default_media(),
-        };
+        call.media = call.wanted_media(options);
         call.phase = Phase::Queued;
         call.cause.clone_from(&tag);
         call.waiting.push(Waiting { tag, until: Until::Connecting, code });
@@ -60,7 +56,8 @@ impl PhoneCore {
         let Some(handle) = self.slots.pending().map(|call| call.handle) else { return };
         if let Some(call) = self.slots.get_mut(handle) {
             (call.local_media, call.remote_media) = targets;
-            call.waiting.push(Waiting { tag: tag.clone(), until: Until::Connected, code: "2300" });
+            let code = answer_code(call.kind());
+            call.waiting.push(Waiting { tag: tag.clone(), until: Until::Connected, code });
             call.phase = Phase::Queued;
             call.audio_only = option(options, "mediaType").as_deref() == Some("audio");
         }
@@ -82,7 +79,7 @@ impl PhoneCore {
     }
 
     /// Holds the foreground call for the item that waits; one that is held already is out of the way.
-    fn clear_the_line(&mut self, t: &mut Turn<'_>, tag: &Option<String>) {
+    pub(super) fn clear_the_line(&mut self, t: &mut Turn<'_>, tag: &Option<String>) {
         let Some((handle, state)) = self.slots.foreground().map(|call| (call.handle, call.state)) else { return };
         if state == CallState::Held {
             return self.start_pending(t);
@@ -100,7 +97,9 @@ impl PhoneCore {
             Flow::Outgoing => {
                 let Some(call) = self.slots.get_mut(handle) else { return };
                 call.phase = Phase::Offering;
-                t.event(events::dialing(call));
+                if call.kind() == Kind::Call {
+                    t.event(events::dialing(call));
+                }
                 let (local, remote) = (call.local_media.clone(), call.remote_media.clone());
                 let order = MediaOrder::Offer { local, remote, video: call.media == CallMedia::Video };
                 self.order_first(t, handle, order);
@@ -126,12 +125,11 @@ impl PhoneCore {
             call.marked = false;
         }
         let waiting = self.slots.pending().filter(|call| call.phase == Phase::Queued);
-        let Some((handle, flow, tag)) = waiting.map(|call| (call.handle, call.flow, call.cause.clone())) else {
-            return;
-        };
+        let waiting = waiting.map(|call| (call.handle, call.flow, call.kind(), call.cause.clone()));
+        let Some((handle, flow, kind, tag)) = waiting else { return };
         let code = match flow {
-            Flow::Outgoing => "3900",
-            Flow::Incoming => "2300",
+            Flow::Outgoing => second_code(kind),
+            Flow::Incoming => answer_code(kind),
         };
         let error = caused_by(code, cause);
         let Some(call) = self.slots.get_mut(handle) else { return };
@@ -198,8 +196,13 @@ impl PhoneCore {
 
     fn tell_switched(&self, t: &mut Turn<'_>, from: Handle, to: Handle, tag: Option<String>) {
         if let (Some(from), Some(to)) = (self.slots.get(from), self.slots.get(to)) {
-            t.event(events::switched((&from.peer, from.index), (&to.peer, to.index), tag));
+            t.event(events::switched((&self.name_of(from), from.index), (&self.name_of(to), to.index), tag));
         }
+    }
+
+    /// Who an item is with: the other party, of a conference its host (P-5: always filled).
+    fn name_of(&self, call: &Call) -> String {
+        if call.is_hosted() { self.own.clone().unwrap_or_default() } else { call.peer.clone() }
     }
 
     /// A second call is connected: it is in the foreground now.
@@ -217,11 +220,11 @@ impl PhoneCore {
 
     /// An item is over. Whoever waited for its place goes on.
     pub(super) fn place_is_free(&mut self, t: &mut Turn<'_>, ended: &Call, place: Place) {
-        let foreground = self.slots.foreground().map(|call| (call.handle, call.peer.clone(), call.index));
+        let foreground = self.slots.foreground().map(|call| (call.handle, self.name_of(call), call.index));
         let Some((next, peer, index)) = foreground else { return self.start_pending(t) };
         match place {
             Place::Foreground => {
-                t.event(events::switched((&ended.peer, ended.index), (&peer, index), None));
+                t.event(events::switched((&self.name_of(ended), ended.index), (&peer, index), None));
                 self.resume_marked(t, next);
             }
             // A second item that ended before it was connected (P-16).
@@ -252,5 +255,16 @@ impl PhoneCore {
         call.marked = false;
         self.start_change(t, handle, Operation::Resume, Then::Nothing);
         true
+    }
+}
+
+impl Call {
+    /// The media type that the options ask for, by default video where there is a source of it (P-37).
+    pub(super) fn wanted_media(&self, options: &Value) -> CallMedia {
+        match option(options, "mediaType").as_deref() {
+            Some("audio") => CallMedia::Audio,
+            Some("video") => CallMedia::Video,
+            Some(_) | None => self.default_media(),
+        }
     }
 }

@@ -341,6 +341,8 @@ impl PhoneCore {
             | Purpose::ChangeCall { .. }
             | Purpose::TransferCall { .. }
             | Purpose::DeleteCall { .. }
+            | Purpose::Invite { .. }
+            | Purpose::Expel { .. }
             | Purpose::Farewell => false,
         };
         for purpose in self.requests.cancel(unwanted, t.out) {
@@ -388,6 +390,8 @@ impl PhoneCore {
             | Purpose::ChangeCall { .. }
             | Purpose::TransferCall { .. }
             | Purpose::DeleteCall { .. }
+            | Purpose::Invite { .. }
+            | Purpose::Expel { .. }
             | Purpose::DeleteSession => true,
             Purpose::Associate
             | Purpose::CreateSession

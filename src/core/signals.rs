@@ -1,10 +1,11 @@
-//! What the gateway says about calls, and what follows from it (rest-protocol.md sections 2.7, 3.3; phone-behaviour.md
+//! What the gateway says about calls and conferences, and what follows from it (rest-protocol.md sections 2.7, 3.3; phone-behaviour.md
 //! sections 4, 5, 17). Changes of established calls stand in `changes`.
 //!
 //! Owns: polling, the routing of channel events, and the progress of calls. Lives on: the phone's actor. Must not
 //! import: anything but the other machines of the core.
 
 use super::call::{Call, CallMedia, CallState, Flow, Ordered, Phase, Until};
+use super::conferences::create_code;
 use super::errors::{Problem, ProblemKind, bounded, header};
 use super::events;
 use super::io::{Handle, HttpResponse, MediaOrder, NetworkFailure, NetworkFailureKind, Output};
@@ -175,12 +176,10 @@ impl PhoneCore {
         let from = bounded(event.from.as_deref().unwrap_or_default());
         let refusal = if self.session.phase != SessionPhase::Ready {
             Some(None)
-        } else if event.kind == Kind::Conference {
-            Some(Some("Conferences are not supported; the invitation was declined."))
         } else if self.slots.pending().is_some() {
-            Some(Some("Another call is being set up; the incoming call was declined as busy."))
+            Some(Some("Another call is being set up; the invitation was declined as busy."))
         } else if self.slots.established().len() >= MAX_ESTABLISHED {
-            Some(Some("Two calls are established; the incoming call was declined as busy."))
+            Some(Some("Two calls are established; the invitation was declined as busy."))
         } else {
             None
         };
@@ -188,18 +187,14 @@ impl PhoneCore {
             if let Some(message) = message {
                 let sdp = event.sdp.as_deref().and_then(|text| Sdp::parse(text).ok());
                 let media = sdp.map_or(CallMedia::Audio, |sdp| CallMedia::of(sdp.media_type()));
-                let kind = match event.kind {
-                    Kind::Call => "call",
-                    Kind::Conference => "conference",
-                };
-                t.event(events::declined(&from, media.as_str(), kind, message));
+                t.event(events::declined(&from, media.as_str(), events::kind_text(event.kind), message));
             }
             self.send_farewell(t, event.kind, &id, DeleteReason::Reject);
             self.channel.remember_ended(id);
             return;
         }
         let handle = self.take_handle();
-        let call = Call::incoming(handle, self.slots.next_index(), id, from, event.sdp);
+        let call = Call::incoming(event.kind, handle, self.slots.next_index(), id, from, event.sdp);
         t.event(events::invitation("call:incoming", &call));
         self.slots.insert_pending(call);
     }
@@ -211,6 +206,15 @@ impl PhoneCore {
             let (end, message) = call.classify(event.reason.as_deref());
             return self.end_call(t, handle, end, message, None);
         }
+        // News of the parties of a conference have nothing to do with a change of this leg.
+        let event = match event.state {
+            EventState::ModTerminated => match self.take_party_news(t, handle, event) {
+                Some(event) => event,
+                None => return,
+            },
+            _ => event,
+        };
+        let Some(call) = self.slots.get_mut(handle) else { return };
         if call.defers_events() {
             // It may have overtaken the answer of the PUT, which travels on another connection.
             return call.defer(event);
@@ -245,7 +249,7 @@ impl PhoneCore {
                     call.answer_applied = true;
                     call.remote_sdp = Some(text.clone());
                     call.ordered.push_back(Ordered::FirstAnswer);
-                    call.ringback_due = provisional && call.flow == Flow::Outgoing;
+                    call.ringback_due = provisional && call.flow == Flow::Outgoing && call.kind() == Kind::Call;
                     t.media(handle, MediaOrder::ApplyAnswer { sdp: text.clone() });
                     if provisional {
                         t.media(handle, MediaOrder::Listen);
@@ -305,7 +309,13 @@ impl PhoneCore {
 
     // ---- answers of the gateway --------------------------------------------------------------------------------------
 
-    pub(super) fn on_call_created(&mut self, t: &mut Turn<'_>, handle: Handle, result: Result<HttpResponse, Problem>) {
+    pub(super) fn on_call_created(
+        &mut self,
+        t: &mut Turn<'_>,
+        handle: Handle,
+        kind: Kind,
+        result: Result<HttpResponse, Problem>,
+    ) {
         let waiting = self.slots.get(handle).is_some_and(|call| call.phase == Phase::Posting);
         let lost = result.as_ref().err().is_some_and(|problem| problem.kind == ProblemKind::NoAnswer);
         match result {
@@ -325,13 +335,13 @@ impl PhoneCore {
                 match usable {
                     // Cancelled meanwhile (P-64): DELETE follows the 201.
                     Some(id) if !waiting => {
-                        self.send_farewell(t, Kind::Call, &id, DeleteReason::Cancel);
+                        self.send_farewell(t, kind, &id, DeleteReason::Cancel);
                         self.channel.remember_ended(id);
                     }
                     Some(id) => self.call_accepted(t, handle, id),
                     None if waiting => {
                         self.channel.lost_posts = (self.channel.lost_posts + 1).min(MAX_LOST_POSTS);
-                        let problem = Problem::own("2200", "the answer names no new call");
+                        let problem = Problem::own(create_code(kind), "the answer names nothing new");
                         self.fail_call(t, handle, &problem, CallState::Disconnected);
                     }
                     None => {}
@@ -385,7 +395,9 @@ impl PhoneCore {
         call.phase = Phase::Preparing;
         t.event(events::invitation("answering", call));
         let (local, remote) = (call.local_media.clone(), call.remote_media.clone());
-        let video = call.media == CallMedia::Video && call.has_video_source() && !call.audio_only;
+        // Conferences are joined with audio.
+        let video =
+            call.media == CallMedia::Video && call.has_video_source() && !call.audio_only && call.kind() == Kind::Call;
         let order = match call.offer.clone() {
             Some(offer) => MediaOrder::Answer { offer, local, remote, video },
             // An invitation without a description: the answer carries an offer (section 2.7.3).
@@ -418,6 +430,8 @@ fn is_post(purpose: &Purpose) -> bool {
         | Purpose::ChangeCall { .. }
         | Purpose::TransferCall { .. }
         | Purpose::DeleteCall { .. }
+        | Purpose::Invite { .. }
+        | Purpose::Expel { .. }
         | Purpose::Farewell => false,
     }
 }

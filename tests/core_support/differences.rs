@@ -85,18 +85,6 @@ pub mod difference {
         });
     }
 
-    /// Methods that the core does not know yet are skipped together with their errors.
-    pub fn methods_of_later_work(entries: &mut Vec<Value>) {
-        let unknown = ["endConference", "rejectConference"];
-        let mut skipping = false;
-        entries.retain(|e| {
-            if is(e, "action") {
-                skipping = unknown.contains(&e["name"].as_str().unwrap_or_default());
-            }
-            !skipping
-        });
-    }
-
     /// P-12: a pair of events for each tone, each with the tone; the original has one for a row, which names only its first.
     pub fn each_tone_has_its_own_events(entries: &mut Vec<Value>) {
         let mut rows = entries.iter().filter(|e| is(e, "action") && e["name"] == "sendDTMFTone");
@@ -212,6 +200,54 @@ pub mod general {
         decisions_are_in_progress(entries);
         background_is_what_was(entries);
         switching_follows_the_connection(entries);
+        hosts_are_connecting(entries);
+        participants_have_media(entries);
+        lists_follow_the_outcome(entries);
+    }
+
+    /// An event about a conference that the party has not started.
+    fn is_joined(entry: &Value) -> bool {
+        entry["data"]["callType"] == "conference" && entry["data"].get("to").is_some()
+    }
+
+    /// P-7: the host hears of the connection as well.
+    fn hosts_are_connecting(entries: &mut Vec<Value>) {
+        let begun = |e: &Value| {
+            let conference = e["data"]["callType"] == "conference" && !is_joined(e);
+            conference && is_phone(e, "call:state-changed") && e["data"]["newState"] == "connecting"
+        };
+        if let Some(at) = entries.iter().position(begun) {
+            let told = phone(&entries[at], "conference:connecting", json!({"index": 1}));
+            entries.insert(at + 1, told);
+        }
+    }
+
+    /// P-8: the original says it to participants after some later connection, or never.
+    fn participants_have_media(entries: &mut Vec<Value>) {
+        entries.retain(|e| !(is_joined(e) && is_phone(e, "media:established")));
+        if let Some(at) = entries.iter().position(|e| is_joined(e) && is_phone(e, "conference:connected")) {
+            let told = phone(&entries[at], "media:established", json!({"callType": "conference"}));
+            entries.insert(at + 1, told);
+        }
+    }
+
+    /// P-29: who has accepted is listed so, and a removed party is on neither list. Invitations are no changes of the
+    /// leg, so they leave no labels.
+    fn lists_follow_the_outcome(entries: &mut Vec<Value>) {
+        let mut accepted: Vec<String> = Vec::new();
+        for entry in entries.iter_mut().filter(|e| e["data"]["callType"] == "conference") {
+            let data = entry["data"].as_object_mut().expect("data");
+            if !data.contains_key("operation") {
+                data.remove("generator");
+            }
+            let active = data.get("participants").cloned().unwrap_or_default();
+            let Some(invitations) = data.get_mut("invitations").and_then(Value::as_object_mut) else { continue };
+            invitations.retain(|key, _| active.get(key).is_some() || !accepted.contains(key));
+            for (key, invitation) in invitations.iter_mut().filter(|(key, _)| active.get(key).is_some()) {
+                invitation["status"] = "accepted".into();
+                accepted.push(key.clone());
+            }
+        }
     }
 
     /// Section 8: `session:call-switched` follows the connected event; media may be established before or after it.
@@ -295,7 +331,12 @@ pub mod general {
         let mut at = 0;
         while at < entries.len() {
             let entry = entries[at].clone();
-            let end = entry["event"].as_str().and_then(|name| name.strip_prefix("call:"));
+            let end = match entry["event"].as_str() {
+                Some("conference:invitation-rejected") if is_joined(&entry) => Some("rejected"),
+                Some("conference:canceled") => Some("canceled"),
+                Some(name) => name.strip_prefix("call:"),
+                None => None,
+            };
             if let Some(state @ ("canceled" | "rejected" | "disconnected")) = end.filter(|_| is(&entry, "phone")) {
                 let before = entries[..at].iter().rev().find(|e| is(e, "phone")).cloned().unwrap_or_default();
                 if !(before["event"] == "call:state-changed" && before["data"]["newState"] == state) {
@@ -325,6 +366,11 @@ pub mod general {
             ("timestamp" | "timeStamp", _) => ours.is_none(),
             // P-2: the own identity where it is known, else left out.
             ("from" | "to", Value::Null) => ours.is_none_or(Value::is_string),
+            // P-48: parties as objects.
+            ("from" | "invitee", Value::String(uri)) if ours.is_some_and(Value::is_object) => {
+                let ours = ours.and_then(|party| party["uri"].as_str());
+                ours.is_some_and(|ours| ours == uri || ours.strip_prefix("sip:") == Some(uri))
+            }
             // P-6: always a negotiated type.
             ("mediaType", Value::Null) => ours == Some(&json!("audio")),
             ("mediaType", Value::String(text)) if text == "nomedia" => {

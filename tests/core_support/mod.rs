@@ -4,6 +4,7 @@
 //! documented properties, and the whole stream against the laws of the core.
 #![allow(dead_code)]
 
+pub mod conference;
 pub mod laws;
 
 use laws::Laws;

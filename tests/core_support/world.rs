@@ -3,6 +3,7 @@
 //!
 //! Owns: [`Move`], [`World`]. Lives on: the test's thread.
 
+use crate::core_support::conference::conference_invitation;
 use crate::core_support::{
     self, AUDIO_SDP, DOWNGRADE_SDP, Driver, HELD_SDP, HOLD_SDP, InFlight, SID, VIDEO_SDP, event, invitation, is_asked,
     over_socket, video_config,
@@ -90,6 +91,20 @@ pub enum Move {
     TransferBegun,
     TransferDone,
     TransferNotDone,
+    StartConference,
+    Join,
+    JoinHold,
+    JoinEnd,
+    RejectConference,
+    EndConference,
+    AddParticipant,
+    RemoveParticipant,
+    InviteToConference,
+    /// What becomes of the newest invitation of a party.
+    PartyJoins,
+    PartyDeclines,
+    PartyFails,
+    PartyLeaves,
     /// Events at once in the wrong order.
     Backwards,
     Described,
@@ -112,7 +127,7 @@ pub enum Move {
     Second,
 }
 
-pub const ALL: [Move; 74] = [
+pub const ALL: [Move; 87] = [
     Move::Login,
     Move::Logout,
     Move::Dial,
@@ -172,6 +187,19 @@ pub const ALL: [Move; 74] = [
     Move::TransferBegun,
     Move::TransferDone,
     Move::TransferNotDone,
+    Move::StartConference,
+    Move::Join,
+    Move::JoinHold,
+    Move::JoinEnd,
+    Move::RejectConference,
+    Move::EndConference,
+    Move::AddParticipant,
+    Move::RemoveParticipant,
+    Move::InviteToConference,
+    Move::PartyJoins,
+    Move::PartyDeclines,
+    Move::PartyFails,
+    Move::PartyLeaves,
     Move::Backwards,
     Move::Described,
     Move::Denied,
@@ -200,6 +228,8 @@ pub struct World {
     last: Option<String>,
     /// The socket before the last one.
     before: Option<SocketId>,
+    /// The id of the newest invitation of a party.
+    party: String,
 }
 
 impl World {
@@ -208,7 +238,8 @@ impl World {
         let wanted = start.contains(&Move::SocketOpens);
         let settings = if wanted { over_socket(video_config()) } else { video_config() };
         let phone = Driver::new(settings);
-        let mut world = Self { phone, ids: 0, known: Vec::new(), seq: 0, last: None, before: None };
+        let mut world =
+            Self { phone, ids: 0, known: Vec::new(), party: String::new(), seq: 0, last: None, before: None };
         start.iter().for_each(|m| world.play(*m));
         world
     }
@@ -230,7 +261,17 @@ impl World {
     }
 
     fn good(&mut self, request: &InFlight) {
-        if request.request.headers.iter().any(|(name, value)| *name == "x-calls-action" && value != "call-answer") {
+        if request.request.path.contains("/participants/") {
+            if request.request.verb == Verb::Delete {
+                return self.phone.answer(request.id, 202, &[("x-state", "remove-pending")], "");
+            }
+            self.ids += 1;
+            self.party = format!("i{}", self.ids);
+            let id = self.party.clone();
+            return self.phone.answer(request.id, 202, &[("x-state", "add-pending"), ("x-modid", &id)], "");
+        }
+        let names = ["x-calls-action", "x-conference-action"];
+        if request.request.headers.iter().any(|(name, value)| names.contains(name) && value != "call-answer") {
             return self.phone.answer(request.id, 204, &[], "");
         }
         if request.request.verb != Verb::Post {
@@ -241,8 +282,14 @@ impl World {
             return self.phone.answer(request.id, 201, &[("location", &location), ("x-expires", "3600")], "");
         }
         let id = self.fresh_id();
-        let location = format!("/RTC/v1/sessions/{SID}/calls/{id}");
+        let location = format!("/RTC/v1{}/{id}", request.request.path);
         self.phone.answer(request.id, 201, &[("location", &location)], "");
+    }
+
+    /// News of the newest invitation of a party, or by an id that is not known.
+    fn party(&mut self, known: bool, why: &str) {
+        let id = if known { self.party.clone() } else { "fresh".to_owned() };
+        self.events(&[("mod-terminated", &[("modId", &id), ("reason", why), ("from", "sip:carol@example.com")])]);
     }
 
     fn answer(&mut self, status: u16, body: &str) {
@@ -439,6 +486,24 @@ impl World {
             Move::TransferBegun => self.events_about(1, &[("transfer-initiated", &[])]),
             Move::TransferDone => self.events_about(1, &[("transfer-terminated", &[("reason", "success")])]),
             Move::TransferNotDone => self.events_about(1, &[("transfer-terminated", &[("reason", "no")])]),
+            Move::StartConference => self.command("startConference", json!({})),
+            Move::Join => self.command("joinConference", json!({})),
+            Move::JoinHold => self.command("joinConference", json!({"action": "hold"})),
+            Move::JoinEnd => self.command("joinConference", json!({"action": "end"})),
+            Move::RejectConference => self.command("rejectConference", json!({})),
+            Move::EndConference => self.command("endConference", json!({})),
+            Move::AddParticipant => self.command("addParticipant", json!({"participant": "carol"})),
+            Move::RemoveParticipant => self.command("removeParticipant", json!({"participant": "carol"})),
+            Move::InviteToConference => {
+                if let Some(poll) = self.phone.find_poll() {
+                    let id = self.fresh_id();
+                    self.phone.answer(poll.id, 200, &[], &core_support::list(&[conference_invitation(&id)]));
+                }
+            }
+            Move::PartyJoins => self.party(true, "success"),
+            Move::PartyDeclines => self.party(true, "User busy"),
+            Move::PartyFails => self.party(true, "No answer"),
+            Move::PartyLeaves => self.party(false, "Call terminated"),
             Move::Backwards => {
                 let done: &[(&str, &str)] = &[("reason", "success"), ("sdp", HELD_SDP)];
                 let hold: &[(&str, &str)] = &[("modId", "back"), ("sdp", HOLD_SDP)];
@@ -495,7 +560,7 @@ impl World {
         self.play(Move::Online);
         let mut free = false;
         for _ in 0..12 {
-            for method in ["hangup", "cancel", "reject"] {
+            for method in ["hangup", "cancel", "reject", "rejectConference"] {
                 self.command(method, json!({}));
             }
             self.all_good();

@@ -71,6 +71,23 @@ pub fn called_party(text: &str, domain: &str) -> Result<String, AddressError> {
     }
 }
 
+/// Key of a party in the lists of a conference, for a URI that [`called_party`] gave: the number without its `+`, the special
+/// or short number as it was typed, or the account id (numbers.md section 12).
+pub fn party_key(uri: &str, domain: &str) -> String {
+    if let Some(number) = strip_scheme(uri, "tel:") {
+        return number.trim_start_matches('+').to_owned();
+    }
+    let account = strip_scheme(uri, "sip:").unwrap_or(uri);
+    match account.split_once('@') {
+        Some((user, host)) if host.eq_ignore_ascii_case(domain) => {
+            let user = user.replace("%23", "#");
+            let short = SPECIAL.contains(&user.as_str()) || user.bytes().all(|b| b.is_ascii_digit());
+            if short { user } else { account.to_owned() }
+        }
+        Some(_) | None => account.to_owned(),
+    }
+}
+
 /// A letter first, then letters, digits, `.`, `_` or `-`.
 fn is_name(text: &str) -> bool {
     text.starts_with(|c: char| c.is_ascii_alphabetic())
@@ -191,6 +208,25 @@ mod tests {
             ("4259", "sip:4259@d.test"),
         ] {
             assert_eq!(to(text).as_deref(), Ok(uri), "{text}");
+        }
+    }
+
+    #[test]
+    fn parties_are_listed_by_number_or_account() {
+        for (text, key) in [
+            ("bob", "bob@d.test"),
+            ("Bob@Example.com", "Bob@Example.com"),
+            ("hotel@x.com", "hotel@x.com"),
+            ("1 (555) 123-0000", "15551230000"),
+            ("5551230000", "15551230000"),
+            ("+44 20 7123 4567", "442071234567"),
+            ("911", "911"),
+            ("#89", "#89"),
+            ("*69", "*69"),
+            ("4259", "4259"),
+            ("4259@x.com", "4259@x.com"),
+        ] {
+            assert_eq!(party_key(&to(text).expect("an address"), "d.test"), key, "{text}");
         }
     }
 

@@ -19,7 +19,7 @@ mod sdp;
 mod secret;
 mod tables;
 
-pub use address::{Address, AddressError, DEFAULT_DOMAIN, called_party, parse_called_party, parse_user_id};
+pub use address::{Address, AddressError, DEFAULT_DOMAIN, called_party, parse_called_party, parse_user_id, party_key};
 pub use errors::{
     ApiError, ErrorClass, RequestError, SdkError, api_error, api_error_for, api_errors, sdk_error, sdk_errors,
 };
