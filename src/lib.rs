@@ -34,10 +34,10 @@ mod signal;
 
 pub use api::{
     AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, CallerInfo, Capabilities,
-    Credential, DevToken, DialOptions, Error, Event, EventChannel, Events, FrameRefused, IceConfig, IcePolicy,
-    IceServer, LegStats, LogLevel, LogLine, LogManager, Logger, LoginOptions, PcmReader, PcmWriter, Phone, PhoneConfig,
-    SdkError, Subscription, Support, VideoCodec, VideoFrame, VideoReader, VideoWriter, api_errors, dev_token,
-    ice_from_json, is_network_connected, sdk_errors, utility,
+    ConferenceOptions, Credential, DevToken, DialOptions, Error, Event, EventChannel, Events, FrameRefused, IceConfig,
+    IcePolicy, IceServer, JoinOptions, LegStats, LogLevel, LogLine, LogManager, Logger, LoginOptions, Participant,
+    PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, Support, VideoCodec, VideoFrame, VideoReader,
+    VideoWriter, api_errors, dev_token, ice_from_json, is_network_connected, sdk_errors, utility,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};

@@ -1,7 +1,8 @@
-//! A call of a phone.
+//! A call or conference of a phone.
 //!
 //! Owns: [`Call`], [`CallInfo`]. Lives on: any thread. Must not import: `signal`, `core`'s machines.
 
+use super::conferences::Participant;
 use super::error::Error;
 use super::phone::Phone;
 use crate::audio::{VideoReader, VideoWriter};
@@ -21,12 +22,15 @@ pub struct CallInfo {
     /// `Outgoing` or `Incoming`.
     #[serde(rename = "type")]
     pub kind: String,
-    /// The other party: the dialled text, or the address as the gateway gave it.
+    /// The other party: the dialled text, or the address as the gateway gave it. Empty for conferences.
     #[serde(default)]
     pub peer: String,
+    /// Who is in a conference of this phone.
+    #[serde(default)]
+    pub participants: Vec<Participant>,
 }
 
-/// A call, by its handle. It stays valid to hold after the call has ended; its methods answer [`Error::NotFound`] then.
+/// A call or conference, by its handle. It stays valid to hold after the call has ended; its methods answer [`Error::NotFound`] then.
 #[derive(Clone)]
 pub struct Call {
     phone: Phone,
@@ -38,7 +42,7 @@ impl Call {
         Self { phone, handle }
     }
 
-    /// The handle: never used twice in this process, and the value of `call` in events.
+    /// The handle: never used twice in this process, and the value of `call` or `conference` in events.
     pub fn handle(&self) -> u64 {
         self.handle
     }
@@ -48,7 +52,7 @@ impl Call {
         &self.phone
     }
 
-    /// Waits until the call is connected.
+    /// Waits until the call or conference is connected.
     ///
     /// # Errors
     /// [`Error::NotFound`] when it has ended already; [`Error::System`] with the name and message of the event that ended it
@@ -61,12 +65,17 @@ impl Call {
             Some(_) => return Ok(()),
         }
         while let Some(event) = events.next().await {
-            if event.call() != Some(self.handle) {
+            if event.item() != Some(self.handle) {
                 continue;
             }
             match event.name() {
-                "call:connected" => return Ok(()),
-                "call:disconnected" | "call:rejected" | "call:canceled" => {
+                "call:connected" | "conference:connected" => return Ok(()),
+                "call:disconnected"
+                | "call:rejected"
+                | "call:canceled"
+                | "conference:ended"
+                | "conference:canceled"
+                | "conference:invitation-rejected" => {
                     let detail = event.text("message").map(|m| format!(": {m}")).unwrap_or_default();
                     return Err(Error::System(format!("{}{detail}", event.name())));
                 }

@@ -41,6 +41,19 @@ impl Event {
         }
     }
 
+    /// Handle of the conference it is about.
+    pub fn conference(&self) -> Option<u64> {
+        match self.0.item {
+            Some(ItemRef::Conference(handle)) => Some(handle),
+            Some(ItemRef::Call(_)) | None => None,
+        }
+    }
+
+    /// Handle of the call or conference it is about.
+    pub fn item(&self) -> Option<u64> {
+        self.call().or(self.conference())
+    }
+
     /// Tag of the command that caused it.
     pub fn tag(&self) -> Option<&str> {
         self.0.tag.as_deref()
@@ -56,7 +69,7 @@ impl Event {
         self.get(property).and_then(Value::as_str)
     }
 
-    /// The whole event as one JSON object: its properties and `event`, `seq`, `timestamp`, `call`, `tag`.
+    /// The whole event as one JSON object: its properties and `event`, `seq`, `timestamp`, `call` or `conference`, `tag`.
     pub fn to_json(&self) -> Value {
         self.0.to_json()
     }

@@ -6,6 +6,7 @@
 mod call;
 mod capabilities;
 mod changes;
+mod conferences;
 mod config;
 mod dev;
 mod error;
@@ -23,6 +24,7 @@ mod settings;
 
 pub use call::{Call, CallInfo};
 pub use capabilities::{Capabilities, Support, is_network_connected};
+pub use conferences::Participant;
 pub use config::PhoneConfig;
 pub use dev::{DevToken, dev_token};
 pub use error::Error;
@@ -33,7 +35,7 @@ pub use ice::ice_from_json;
 pub use log_line::{LogLevel, LogLine};
 pub use logging::{LogManager, Logger};
 pub use named::utility;
-pub use options::{AnswerOptions, CallSettings, DialOptions, LoginOptions};
+pub use options::{AnswerOptions, CallSettings, ConferenceOptions, DialOptions, JoinOptions, LoginOptions};
 pub use phone::{Phone, Subscription};
 
 pub use crate::audio::{VideoReader, VideoWriter};

@@ -102,3 +102,39 @@ impl AnswerOptions {
         Value::Object(map)
     }
 }
+
+/// Options of `startConference`.
+#[derive(Debug, Clone, Default)]
+pub struct ConferenceOptions {
+    /// `audio` or `video`; `None`: `video` where there is a source of it.
+    pub media_type: Option<String>,
+    /// Sources and sinks.
+    pub media: CallSettings,
+}
+
+impl ConferenceOptions {
+    pub(crate) fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        insert(&mut map, "mediaType", self.media_type.as_deref());
+        self.media.insert(&mut map);
+        Value::Object(map)
+    }
+}
+
+/// Options of `joinConference`.
+#[derive(Debug, Clone, Default)]
+pub struct JoinOptions {
+    /// Sources and sinks.
+    pub media: CallSettings,
+    /// What to do with the call or conference in the foreground: `end` or `hold`.
+    pub action: Option<String>,
+}
+
+impl JoinOptions {
+    pub(crate) fn to_json(&self) -> Value {
+        let mut map = Map::new();
+        self.media.insert(&mut map);
+        insert(&mut map, "action", self.action.as_deref());
+        Value::Object(map)
+    }
+}

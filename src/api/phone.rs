@@ -163,7 +163,8 @@ impl Phone {
     }
 
     /// Gives the Phone method `method` with its options by name and waits until it is accepted (not until it finishes). The
-    /// value is that of a getter, `{"call": handle}` for `dial`, null otherwise. `tag` comes back in the events it causes.
+    /// value is that of a getter, `{"call": handle}` for `dial` and `addCall`, `{"conference": handle}` for `startConference`, null
+    /// otherwise. `tag` comes back in the events it causes.
     /// Blocks the calling thread for a moment; asynchronous code uses [`Phone::invoke_async`].
     ///
     /// # Errors
@@ -184,8 +185,8 @@ impl Phone {
         receiver.recv().map_err(|_| Error::Closed)?.map_err(Error::from)
     }
 
-    /// As [`Phone::invoke`], on the call with this handle: `hangup` does what its state demands, `mute`, `unmute` and
-    /// `sendDTMFTone` act on it, everything else requires it in the foreground.
+    /// As [`Phone::invoke`], on the call or conference with this handle: `hangup` does what its state demands, `mute`, `unmute`
+    /// and `sendDTMFTone` act on it, everything else requires it in the foreground.
     ///
     /// # Errors
     /// As [`Phone::invoke`], and [`Error::NotFound`] when the handle is not (or no longer) that of a live call.
@@ -302,7 +303,7 @@ impl Phone {
         self.run("associateE911Id", json!({"e911Id": e911_id}), None).await
     }
 
-    /// The established calls (`getCalls`), in order of establishment.
+    /// The established calls and conferences (`getCalls`), in order of establishment.
     ///
     /// # Errors
     /// [`Error::Closed`].
@@ -332,7 +333,7 @@ impl Phone {
         crate::VERSION
     }
 
-    /// The call with this handle, as found in events. It is not checked whether it lives.
+    /// The call or conference with this handle, as found in events. It is not checked whether it lives.
     pub fn call(&self, handle: u64) -> Call {
         Call::new(self.clone(), handle)
     }

@@ -31,7 +31,7 @@ const MAX_COMMANDS: usize = 4096;
 const SOCKET_MESSAGES: usize = 8;
 
 /// Methods that are accepted however many others wait: ending must always be possible.
-const NEVER_REFUSED: [&str; 5] = ["hangup", "cancel", "reject", "logout", "endConference"];
+const NEVER_REFUSED: [&str; 6] = ["hangup", "cancel", "reject", "rejectConference", "logout", "endConference"];
 
 /// What a phone is made of.
 pub struct Settings {
@@ -263,10 +263,11 @@ impl Actor {
                 }
                 let result = self.core.command(now, command, outputs);
                 match &result {
-                    // An added call has its handle before its first event.
+                    // An added call and a conference have their handle before their first event.
                     Ok(value) => {
-                        if let Some(call) = value.get("call").and_then(Value::as_u64) {
-                            lock(&self.states).entry(call).or_insert_with(|| "created".into());
+                        let made = value.get("call").or(value.get("conference"));
+                        if let Some(item) = made.and_then(Value::as_u64) {
+                            lock(&self.states).entry(item).or_insert_with(|| "created".into());
                         }
                     }
                     Err(_) => drop(self.finished.remove(&tag)),

@@ -4,10 +4,12 @@
 
 mod calls;
 mod changes;
+mod conferences;
 mod dtmf;
 mod ear;
 mod errors;
 mod faults;
+mod focus;
 mod notices;
 mod party;
 mod pictures;

@@ -2,6 +2,7 @@
 //!
 //! Owns: processes; every one is killed when its test ends. Must not import: anything but the party.
 
+use crate::focus::Focus;
 use crate::party::{PATIENCE, gateway};
 use crate::pictures::{Recording, counter, folder};
 use serde_json::{Value, json};
@@ -572,4 +573,76 @@ async fn the_exit_status_tells_what_went_wrong() {
     .await
     .expect("the program behaves");
     gateway.stop().await;
+}
+
+/// Every method about conferences, in words and as JSON.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_program_hosts_and_joins_conferences() {
+    let focus = Focus::start().await;
+    let url = focus.url().to_owned();
+    let news = focus.clone();
+    let invite = |focus: &Focus| tokio::runtime::Handle::current().block_on(focus.invite());
+    tokio::task::spawn_blocking(move || {
+        let mut host = Program::start(&url, "alice", &["--token", "t", "--json"]);
+        host.event("session:ready");
+        host.say(r#"{"id":"s","method":"startConference","options":{"mediaType":"audio"}}"#);
+        assert_eq!(host.outcome("s"), json!({"id": "s", "method": "startConference", "result": null}));
+        let connected = host.event("conference:connected");
+        assert!(connected["conference"].is_u64() && connected["tag"] == "s", "{connected}");
+        host.say(r#"{"id":"a","method":"addParticipant","options":{"participant":"bob@example.com"}}"#);
+        assert_eq!(host.outcome("a")["result"], Value::Null);
+        host.event("conference:invitation-sent");
+        news.news_of("f1", "i1", "success", "sip:bob@example.com");
+        host.event("conference:invitation-accepted");
+        host.say(r#"{"id":"p","method":"getParticipants"}"#);
+        let list = json!({"bob@example.com": {"participant": "bob@example.com", "status": "active"}});
+        assert_eq!(host.outcome("p")["result"], list);
+        host.say(r#"{"id":"r","method":"removeParticipant","options":{"participant":"bob@example.com"}}"#);
+        host.event("conference:participant-removed");
+        host.say(r#"{"id":"j","method":"joinConference","options":{}}"#);
+        assert_eq!(host.outcome("j")["error"]["ErrorCode"], "3231");
+        host.say(r#"{"id":"x","method":"rejectConference"}"#);
+        assert_eq!(host.outcome("x")["error"]["ErrorCode"], "3302");
+        host.say(r#"{"id":"e","method":"endConference"}"#);
+        host.event("conference:ended");
+        host.say("quit");
+        assert_eq!(host.end().code(), Some(0));
+
+        let mut person = Program::start(&url, "alice", &["--token", "t"]);
+        person.text("session:ready");
+        person.say("conference");
+        person.text("conference:connected");
+        person.say("invite 1 555 123 0000");
+        assert!(person.text("invitation-sending").contains("invitee: tel:+15551230000"));
+        person.text("invitation-sent");
+        news.news_of("f2", "i2", "success", "tel:+15551230000");
+        person.text("invitation-accepted");
+        person.say("participants");
+        assert!(person.text("= {").contains("15551230000"));
+        person.say("remove 15551230000");
+        person.text("participant-removed");
+        person.say("leave");
+        person.text("conference:ended");
+        invite(&news);
+        person.text("invitation-received");
+        person.say("refuse");
+        person.text("invitation-rejected");
+        invite(&news);
+        person.text("invitation-received");
+        person.say("join");
+        person.text("conference:connected");
+        person.say("leave");
+        person.text("conference:ended");
+        person.say("quit");
+        assert_eq!(person.end().code(), Some(0));
+
+        let mut robot = Program::start(&url, "alice", &["--token", "t", "--auto-answer", "--json"]);
+        robot.event("session:ready");
+        invite(&news);
+        robot.event("conference:connected");
+        robot.signal("-TERM");
+        assert_eq!(robot.end().code(), Some(0));
+    })
+    .await
+    .expect("the programs behave");
 }

@@ -18,8 +18,8 @@ usage: ewebrtc-phone --gateway URL --user NAME [options]
                    development mode
   --associate      bind the token to --user before the session is made
   --e911 ID        emergency address id; numbers need one
-  --auto-answer    answer every incoming call; the end of standard input is
-                   ignored then
+  --auto-answer    answer every incoming call and join every conference; the
+                   end of standard input is ignored then
   --play SOURCE    what the other party hears, from the start of each call:
                    FILE.wav, wav:FILE, tone:HZ or silence (default silence)
   --play-video FILE.ivf
@@ -62,7 +62,7 @@ pub struct Args {
     pub associate: bool,
     /// Emergency address id.
     pub e911: Option<String>,
-    /// Answer every incoming call.
+    /// Answer every incoming call and join every conference.
     pub auto_answer: bool,
     /// `localMedia` of every call.
     pub local_media: String,

@@ -23,6 +23,14 @@ transfer             connect the two parties with each other and leave
 move                 hand the call to another session of yours
 upgrade, downgrade   add video to the call, take it away
 accept, decline      agree to what the other party wants to add or take away, or not
+conference           start a conference; a call is held for it
+invite NAME          ask somebody into your conference
+remove NAME          take somebody out of it
+participants         who is in it
+join [end|hold]      join the conference you are invited to, ending or holding
+                     the present call
+refuse               do not join it
+leave                leave the conference; yours ends for everybody
 mute, unmute         stop and start sending your audio
 dtmf KEYS [GAP]      press keys (0-9 A-D * #, a comma is a pause); milliseconds between two
 calls, media, busy   list calls, media type, whether a call is in progress
@@ -74,6 +82,15 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
         }
         ("accept", []) => give(phone, out, "acceptModification", json!({})).await,
         ("decline", []) => give(phone, out, "rejectModification", json!({})).await,
+        ("conference", []) => give(phone, out, "startConference", json!({})).await,
+        ("conference", [kind]) => give(phone, out, "startConference", json!({"mediaType": kind})).await,
+        ("invite", who) => give(phone, out, "addParticipant", json!({"participant": who.join(" ")})).await,
+        ("remove", who) => give(phone, out, "removeParticipant", json!({"participant": who.join(" ")})).await,
+        ("participants", []) => give(phone, out, "getParticipants", json!({})).await,
+        ("join", []) => give(phone, out, "joinConference", json!({})).await,
+        ("join", [action]) => give(phone, out, "joinConference", json!({"action": action})).await,
+        ("refuse", []) => give(phone, out, "rejectConference", json!({})).await,
+        ("leave", []) => give(phone, out, "endConference", json!({})).await,
         ("switch", []) => give(phone, out, "switchCall", json!({})).await,
         (
             "reject" | "cancel" | "hangup" | "mute" | "unmute" | "logout" | "hold" | "resume" | "transfer" | "move"
@@ -98,20 +115,20 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
     Outcome::Continue
 }
 
+/// The value of what makes a call or conference. A party may be called so as well, but is not a number.
+fn is_handle(value: &Value) -> bool {
+    ["call", "conference"].iter().any(|name| value.get(name).is_some_and(Value::is_u64))
+}
+
 /// A command in words: a getter's value is shown, a refusal is shown by its `error` event.
 async fn give(phone: &Phone, out: &Output, method: &str, options: Value) {
     match invoke(phone, method, options, None).await {
         Ok(Value::Null) => {}
-        Ok(value) if is_call(&value) => {}
+        Ok(value) if is_handle(&value) => {}
         Ok(value) => out.message(&format!("= {value}")),
         Err(Error::Phone(_)) => {}
         Err(error) => out.message(&format!("! {error}")),
     }
-}
-
-/// The handle of a call, which is known from its events as well.
-fn is_call(value: &Value) -> bool {
-    value.get("call").is_some_and(Value::is_u64)
 }
 
 /// A command as JSON: exactly one outcome.
@@ -132,8 +149,8 @@ async fn run_json(phone: &Phone, out: &Output, line: &str) {
     let options = command.get("options").cloned().unwrap_or(Value::Null);
     let mut outcome = json!({"id": id, "method": method});
     match invoke(phone, method, options, tag.as_deref()).await {
-        // The handle of a call is known from its events; the outcome of everything but a getter is null.
-        Ok(value) if is_call(&value) => outcome["result"] = Value::Null,
+        // The handle is known from the events; the outcome of everything but a getter is null.
+        Ok(value) if is_handle(&value) => outcome["result"] = Value::Null,
         Ok(value) => outcome["result"] = value,
         Err(error) => outcome["error"] = describe(&error),
     }

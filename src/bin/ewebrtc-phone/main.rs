@@ -181,9 +181,12 @@ async fn login(phone: &Phone, args: &Args) -> Result<(), String> {
 }
 
 fn answer(phone: &Phone, event: &Event) {
-    if event.name() == "call:incoming"
-        && let Err(error) = phone.invoke("answer", serde_json::json!({}), None)
-    {
+    let method = match event.name() {
+        "call:incoming" => "answer",
+        "conference:invitation-received" => "joinConference",
+        _ => return,
+    };
+    if let Err(error) = phone.invoke(method, serde_json::json!({}), None) {
         log::warn!("cannot answer: {error}");
     }
 }

@@ -52,6 +52,8 @@ fn describe(event: &Event) -> String {
         "newMediaType",
         "oldState",
         "newState",
+        "invitee",
+        "participant",
         "message",
         "sessionId",
         "ErrorCode",
@@ -63,6 +65,12 @@ fn describe(event: &Event) -> String {
     for field in fields {
         match event.get(field) {
             Some(Value::String(value)) if !value.is_empty() => text += &format!("  {field}: {value}"),
+            // A party.
+            Some(Value::Object(party)) => {
+                if let Some(Value::String(uri)) = party.get("uri") {
+                    text += &format!("  {field}: {uri}");
+                }
+            }
             _ => {}
         }
     }
