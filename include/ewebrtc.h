@@ -135,8 +135,8 @@ typedef int32_t ewebrtc_status;
 
 /*
  Receives the events of a phone, on the phone's own thread, one at a time and in order, with nothing locked. name: such as
- "call:connected". json: one JSON object with "event", "seq", "timestamp", where it applies "call" and "tag", and the
- event's own properties. Both texts live until the function returns. It should return within milliseconds, since the next
+ "call:connected". json: one JSON object with "event", "seq", "timestamp", where it applies "call" or "conference" and
+ "tag", and the event's own properties. Both texts live until the function returns. It should return within milliseconds, since the next
  event waits for it, and may call every function of this header. A C++ function must not let an exception out.
  */
 typedef void (*ewebrtc_event_fn)(void *user, const char *name, const char *json);
@@ -225,7 +225,8 @@ typedef struct {
 typedef uint64_t ewebrtc_phone;
 
 /*
- A call, the same number as "call" in events. 0 is none; a value is never used twice and is below 2^53.
+ A call or conference, the same number as "call" or "conference" in events. 0 is none; a value is never used twice and is
+ below 2^53.
  */
 typedef uint64_t ewebrtc_call;
 
@@ -326,11 +327,13 @@ ewebrtc_status ewebrtc_phone_new(const ewebrtc_phone_config *config,
 
 /*
  Calls a method of the phone by its name: "login", "dial", "answer", "hangup", "mute", "getCalls" and so on, with its
- options as a JSON object, such as {"destination":"bob"}. Returns when the command is accepted or refused; that it is
+ options as a JSON object, such as {"destination":"bob"}; an argument that has no name there has that of the method's
+ table, such as {"participant":"bob"} for "addParticipant". Returns when the command is accepted or refused; that it is
  finished says the event "command:finished" with the same tag.
 
  options_json: null or empty for none. tag: null for none; comes back as "tag" in the events that the command causes.
- out_call: null, or receives the handle of the call that "dial" made, else 0. No event of that call comes before.
+ out_call: null, or receives the handle of the call that "dial" or "addCall" made or of the conference that "startConference"
+ made, else 0. No event of it comes before.
  out_result: null, or receives {"value": ...}, or {"error": {"ErrorCode": "2211", ...}} when the command was refused with a
  code. To be freed with ewebrtc_string_free; null on failure.
 
@@ -346,7 +349,7 @@ ewebrtc_status ewebrtc_phone_call(ewebrtc_phone phone,
                                   char **out_result);
 
 /*
- Calls a method on one call by its handle. "hangup" does what the call's state demands (cancels, rejects or ends it),
+ Calls a method on one call or conference by its handle. "hangup" does what its state demands (cancels, rejects or ends it),
  "mute", "unmute" and "sendDTMFTone" act on it, everything else requires it in the foreground.
 
  Parameters, result and errors are those of ewebrtc_phone_call; EWEBRTC_ERR_NOT_FOUND also when the call has ended.

@@ -18,6 +18,8 @@ static void nulls(void)
         "login", "logout", "associateE911Id", "dial", "addCall", "answer", "hangup", "cancel", "reject", "hold", "resume", "move",
         "switchCall", "transfer", "upgrade", "downgrade", "acceptModification", "rejectModification", "mute", "unmute",
         "sendDTMFTone",
+        "startConference", "joinConference", "rejectConference", "endConference", "addParticipant", "removeParticipant",
+        "getParticipants",
         "getCalls", "getMediaType", "isCallInProgress", "getVersion", "cleanPhoneNumber", "formatNumber", "getCallerInfo",
     };
 

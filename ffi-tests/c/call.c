@@ -84,6 +84,8 @@ int main(void)
     ewebrtc_gateway gateway = 0;
     char *url = NULL, *result = NULL;
     const char *incoming;
+    ewebrtc_call conference = 0;
+    ewebrtc_status left;
 
     CHECK(ewebrtc_abi_fits());
     alice.hz = 440;
@@ -145,6 +147,19 @@ int main(void)
     watch_wait(&bob.watch, "call:disconnected", NULL);
     CHECK(ewebrtc_phone_call_on(alice.phone, alice.call, "hangup", NULL, "x", NULL) == EWEBRTC_ERR_NOT_FOUND);
     CHECK(ewebrtc_pcm_clear(alice.phone, alice.call) == EWEBRTC_ERR_NOT_FOUND);
+
+    /* A conference has a handle and is left by it as a call is, at whatever stage. */
+    OK(ewebrtc_phone_call(alice.phone, "startConference", "{}", "s", &conference, &result));
+    CHECK(conference != 0 && conference != alice.call && strstr(result, "\"conference\":"));
+    ewebrtc_string_free(result);
+    left = ewebrtc_phone_call_on(alice.phone, conference, "hangup", NULL, NULL, NULL);
+    CHECK(left == EWEBRTC_OK || left == EWEBRTC_ERR_NOT_FOUND);
+    watch_wait(&alice.watch, "command:finished", "\"tag\":\"s\"");
+    CHECK(watch_count(&alice.watch, "conference:canceled") + watch_count(&alice.watch, "conference:ended") == 1);
+    CHECK(ewebrtc_phone_call_on(alice.phone, conference, "mute", NULL, NULL, NULL) == EWEBRTC_ERR_NOT_FOUND);
+    OK(ewebrtc_phone_call(alice.phone, "addParticipant", "{\"participant\":\"bob\"}", "p", NULL, &result));
+    CHECK(strstr(result, "\"3631\""));
+    ewebrtc_string_free(result);
 
     OK(ewebrtc_phone_call(alice.phone, "logout", NULL, "l", NULL, NULL));
     watch_wait(&alice.watch, "command:finished", "\"tag\":\"l\"");

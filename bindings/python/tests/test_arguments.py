@@ -184,6 +184,14 @@ async def test_methods_of_a_phone(gateway: ewebrtc.Gateway) -> None:
             ("local_media", lambda v: phone.answer(local_media=v)),
             ("remote_media", lambda v: phone.answer(remote_media=v)),
             ("action", lambda v: phone.answer(action=v)),
+            ("media_type", lambda v: phone.start_conference(media_type=v)),
+            ("local_media", lambda v: phone.start_conference(local_media=v)),
+            ("remote_media", lambda v: phone.start_conference(remote_media=v)),
+            ("local_media", lambda v: phone.join_conference(local_media=v)),
+            ("remote_media", lambda v: phone.join_conference(remote_media=v)),
+            ("action", lambda v: phone.join_conference(action=v)),
+            ("participant", lambda v: phone.add_participant(v)),
+            ("participant", lambda v: phone.remove_participant(v)),
             ("e911_id", lambda v: phone.associate_e911_id(v)),
             ("method", lambda v: phone.invoke(v)),
             ("options", lambda v: phone.invoke("getCalls", v)),
@@ -210,6 +218,10 @@ async def test_methods_of_a_phone(gateway: ewebrtc.Gateway) -> None:
             steps.append(("tag", lambda v, m=method: getattr(phone, m)("", tag=v)))  # type: ignore[misc]
         for method in "logout answer reject cancel hangup mute unmute hold resume switch_call transfer move".split():
             steps.append(("tag", lambda v, m=method: getattr(phone, m)(tag=v)))  # type: ignore[misc]
+        for method in "start_conference join_conference reject_conference end_conference".split():
+            steps.append(("tag", lambda v, m=method: getattr(phone, m)(tag=v)))  # type: ignore[misc]
+        for method in ("add_participant", "remove_participant"):
+            steps.append(("tag", lambda v, m=method: getattr(phone, m)("", tag=v)))  # type: ignore[misc]
         for argument, step in steps:
             for value in VALUES:
                 await refused_or_not(argument, lambda: step(value))

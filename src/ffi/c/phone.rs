@@ -21,12 +21,13 @@ use std::time::Duration;
 /// A phone. 0 is none; a value is never used twice.
 pub type ewebrtc_phone = u64;
 
-/// A call, the same number as "call" in events. 0 is none; a value is never used twice and is below 2^53.
+/// A call or conference, the same number as "call" or "conference" in events. 0 is none; a value is never used twice and is
+/// below 2^53.
 pub type ewebrtc_call = u64;
 
 /// Receives the events of a phone, on the phone's own thread, one at a time and in order, with nothing locked. name: such as
-/// "call:connected". json: one JSON object with "event", "seq", "timestamp", where it applies "call" and "tag", and the
-/// event's own properties. Both texts live until the function returns. It should return within milliseconds, since the next
+/// "call:connected". json: one JSON object with "event", "seq", "timestamp", where it applies "call" or "conference" and
+/// "tag", and the event's own properties. Both texts live until the function returns. It should return within milliseconds, since the next
 /// event waits for it, and may call every function of this header. A C++ function must not let an exception out.
 pub type ewebrtc_event_fn = Option<unsafe extern "C" fn(user: *mut c_void, name: *const c_char, json: *const c_char)>;
 
@@ -223,11 +224,13 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
 }
 
 /// Calls a method of the phone by its name: "login", "dial", "answer", "hangup", "mute", "getCalls" and so on, with its
-/// options as a JSON object, such as {"destination":"bob"}. Returns when the command is accepted or refused; that it is
+/// options as a JSON object, such as {"destination":"bob"}; an argument that has no name there has that of the method's
+/// table, such as {"participant":"bob"} for "addParticipant". Returns when the command is accepted or refused; that it is
 /// finished says the event "command:finished" with the same tag.
 ///
 /// options_json: null or empty for none. tag: null for none; comes back as "tag" in the events that the command causes.
-/// out_call: null, or receives the handle of the call that "dial" made, else 0. No event of that call comes before.
+/// out_call: null, or receives the handle of the call that "dial" or "addCall" made or of the conference that "startConference"
+/// made, else 0. No event of it comes before.
 /// out_result: null, or receives {"value": ...}, or {"error": {"ErrorCode": "2211", ...}} when the command was refused with a
 /// code. To be freed with ewebrtc_string_free; null on failure.
 ///
@@ -247,7 +250,7 @@ pub unsafe extern "C" fn ewebrtc_phone_call(
     unsafe { invoke(phone, None, method, options_json, tag, out_call, out_result) }
 }
 
-/// Calls a method on one call by its handle. "hangup" does what the call's state demands (cancels, rejects or ends it),
+/// Calls a method on one call or conference by its handle. "hangup" does what its state demands (cancels, rejects or ends it),
 /// "mute", "unmute" and "sendDTMFTone" act on it, everything else requires it in the foreground.
 ///
 /// Parameters, result and errors are those of ewebrtc_phone_call; EWEBRTC_ERR_NOT_FOUND also when the call has ended.
@@ -292,7 +295,8 @@ unsafe fn invoke(
         };
         let result = match answer {
             Ok(value) => {
-                if let (Some(out), Some(handle)) = (out_call, value.get("call").and_then(Value::as_u64)) {
+                let made = value.get("call").or(value.get("conference")).and_then(Value::as_u64);
+                if let (Some(out), Some(handle)) = (out_call, made) {
                     *out = handle;
                 }
                 json!({"value": value})

@@ -25,7 +25,7 @@ struct Ends {
     video_reader: Option<api::VideoReader>,
 }
 
-/// A call, by its handle. It stays valid to hold after the call has ended.
+/// A call or conference, by its handle. It stays valid to hold after the call has ended.
 #[derive(uniffi::Object)]
 pub struct Call {
     inner: api::Call,

@@ -5,7 +5,6 @@
 
 use super::error::PhoneError;
 use crate::api;
-use serde_json::Value;
 
 /// A fact that has happened.
 #[derive(Debug, Clone, PartialEq, uniffi::Record)]
@@ -34,7 +33,7 @@ impl From<&api::Event> for Event {
             seq: event.seq(),
             timestamp: event.timestamp().to_owned(),
             call: event.call(),
-            conference: json.get("conference").and_then(Value::as_u64),
+            conference: event.conference(),
             tag: event.tag().map(str::to_owned),
             json: json.to_string(),
         }

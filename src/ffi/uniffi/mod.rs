@@ -10,6 +10,7 @@
 //! foreign function answers a `Result`, so that its own failure is no panic here.
 
 mod call;
+mod conferences;
 mod error;
 mod events;
 #[cfg(feature = "gateway")]

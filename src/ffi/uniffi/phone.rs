@@ -30,6 +30,8 @@ pub struct Phone {
     calls: Mutex<HashMap<u64, Arc<Call>>>,
     /// Handle of the latest incoming call, 0 for none.
     incoming: Arc<AtomicU64>,
+    /// Handle of the latest conference this phone was invited to, 0 for none.
+    invited: Arc<AtomicU64>,
 }
 
 impl Phone {
@@ -37,11 +39,21 @@ impl Phone {
         &self.inner
     }
 
-    pub(super) fn link(&self) -> &Link {
+    pub(super) fn link(&self) -> &Arc<Link> {
         &self.link
     }
 
-    async fn run(
+    pub(super) fn inner(&self) -> &api::Phone {
+        &self.inner
+    }
+
+    /// The conference this phone was invited to, if the invitation lives.
+    pub(super) fn invited(&self) -> Option<u64> {
+        let handle = self.invited.load(Ordering::Acquire);
+        Some(handle).filter(|handle| self.inner.call(*handle).state().is_some())
+    }
+
+    pub(super) async fn run(
         &self,
         method: &str,
         options: Value,
@@ -70,21 +82,24 @@ impl Phone {
             return Err(PhoneError::Closed);
         }
         let incoming = Arc::new(AtomicU64::new(0));
-        let (feed, latest) = (Feed(link.clone()), incoming.clone());
+        let invited = Arc::new(AtomicU64::new(0));
+        let (feed, latest, asked) = (Feed(link.clone()), incoming.clone(), invited.clone());
         inner.on_any(move |event| {
-            if let ("call:incoming", Some(call)) = (event.name(), event.call()) {
-                latest.store(call, Ordering::Release);
+            match (event.name(), event.item()) {
+                ("call:incoming", Some(call)) => latest.store(call, Ordering::Release),
+                ("conference:invitation-received", Some(conference)) => asked.store(conference, Ordering::Release),
+                _ => {}
             }
             feed.0.deliver(|| events::Event::from(event));
         });
-        let phone = Arc::new(Self { inner, link, calls: Mutex::default(), incoming });
+        let phone = Arc::new(Self { inner, link, calls: Mutex::default(), incoming, invited });
         process::add(&phone);
         Ok(phone)
     }
 
     /// Gives the Phone method `method` with its options as a JSON object and waits until it is accepted, not until it
-    /// finishes; with `call`, on that call. Answers its value as JSON: that of a getter, `{"call": handle}` of `dial`, else
-    /// `null`.
+    /// finishes; with `call`, on that call. Answers its value as JSON: that of a getter, `{"call": handle}` of `dial`,
+    /// `{"conference": handle}` of `startConference`, else `null`.
     ///
     /// Errors: `Refused` with the code, `UnknownMethod`, `NotFound`, `Argument`, `Closed`, `Busy`.
     #[uniffi::method(default(options_json = "", call = None, tag = None))]
@@ -251,7 +266,7 @@ impl Phone {
         self.run("sendDTMFTone", json!({"input": input, "gap": gap_ms}), None, tag).await
     }
 
-    /// The call with this handle, as found in events. The same handle gives the same object while the call lives.
+    /// The call or conference with this handle, as found in events. The same handle gives the same object while the call lives.
     pub fn call(&self, handle: u64) -> Arc<Call> {
         let mut calls = self.calls.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(call) = calls.get(&handle) {

@@ -42,7 +42,7 @@ from ._info import (
     sdk_errors,
 )
 from ._log import Logger, LogLine, LogManager
-from ._phone import CallInfo, Phone
+from ._phone import CallInfo, Participant, Phone
 from ._settings import IceServer
 
 __all__ = [
@@ -72,6 +72,7 @@ __all__ = [
     "NoAudioError",
     "NoVideoError",
     "NotFoundError",
+    "Participant",
     "Phone",
     "PhoneError",
     "Subscription",

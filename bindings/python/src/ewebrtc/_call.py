@@ -1,4 +1,4 @@
-"""Calls: what can be done with one, and its program audio.
+"""Calls and conferences: what can be done with one, and its program audio.
 
 Owns: `Call`, `CallStats`. Lives on: the phone's event loop; `state`, `stats`, `write`, `read`, `clear` and `queued_ms`
 may be used on any thread and never wait. Must not import: the phone (it is named for type checkers only).
@@ -24,8 +24,19 @@ T = TypeVar("T")
 #: A codec for video.
 VideoCodec = Literal["vp8", "h264"]
 
-#: Events that end a call.
-_ENDS = frozenset({"call:disconnected", "call:rejected", "call:canceled"})
+#: Events that end a call or conference.
+_ENDS = frozenset(
+    {"call:disconnected", "call:rejected", "call:canceled", "conference:ended", "conference:canceled"}
+)
+
+
+def _ends(event: Event) -> bool:
+    """Whether the call or conference of this event is over. An invitation that this phone has declined is; the host of a
+    conference hears of invitees who have, and goes on."""
+    if event.name == "conference:invitation-rejected":
+        return event.get("participant") is None
+    return event.name in _ENDS
+
 
 #: How often program audio is looked for, in seconds: the library moves it every 10 ms.
 _TICK = 0.01
@@ -75,7 +86,8 @@ class VideoFrame:
 
 
 class Call:
-    """A call. Made by `Phone.dial`, `Phone.answer`, and found in events; it may be held after its end.
+    """A call or conference. Made by `Phone.dial`, `Phone.answer`, `Phone.start_conference` and `Phone.join_conference`, and
+    found in events; it may be held after its end.
 
     Methods that are awaited complete when the command finishes. `tag` comes back in the events that it causes.
     """
@@ -84,7 +96,8 @@ class Call:
         #: The phone it belongs to.
         self.phone = phone
         self._native = native
-        #: The handle: never used twice in this process, and the value of `call` in the data of events.
+        #: The handle: never used twice in this process, and the value of `call` or `conference` in the data of
+        #: events.
         self.handle: int = native.handle()
         # There is or was such a call; the events of its end may still be on their way.
         self._seen = native.state() is not None
@@ -98,9 +111,9 @@ class Call:
 
     def _note(self, event: Event) -> None:
         """Keeps what an event of this call says. Called on the loop."""
-        if event.name == "call:connected":
+        if event.name in ("call:connected", "conference:connected"):
             self._is_connected = True
-        elif event.name in _ENDS:
+        elif _ends(event):
             self._end = event
         elif event.name == "error":
             self._error = event.error

@@ -34,7 +34,7 @@ class Event:
 
     __slots__ = ("_data", "_json", "call", "conference", "name", "seq", "tag", "timestamp")
 
-    def __init__(self, event: _native.Event, call: Call | None) -> None:
+    def __init__(self, event: _native.Event, item: Call | None) -> None:
         #: Name, such as `call:connected`.
         self.name: str = event.name
         #: Number within the phone, rising by one without holes, from 1.
@@ -42,9 +42,9 @@ class Event:
         #: When it happened: RFC 3339 with milliseconds, UTC.
         self.timestamp: str = event.timestamp
         #: The call it is about.
-        self.call: Call | None = call
-        #: Handle of the conference it is about.
-        self.conference: int | None = event.conference
+        self.call: Call | None = None if event.call is None else item
+        #: The conference it is about.
+        self.conference: Call | None = None if event.conference is None else item
         #: Tag of the command that caused it.
         self.tag: str | None = event.tag
         self._json: str = event.json
@@ -52,7 +52,7 @@ class Event:
 
     @property
     def data(self) -> dict[str, Any]:
-        """All of it: `event`, `seq`, `timestamp`, where it applies `call` (the handle) and `tag`, and its own
+        """All of it: `event`, `seq`, `timestamp`, where it applies `call` or `conference` (the handle) and `tag`, and its own
         properties."""
         if self._data is None:
             data: dict[str, Any] = json.loads(self._json)

@@ -117,7 +117,8 @@ class Hub:
     def _dispatch(self, raw: _native.Event) -> None:
         loop = self._loop
         assert loop is not None, "events are delivered on the loop"
-        call = None if raw.call is None else self.call(raw.call)
+        handle = raw.conference if raw.call is None else raw.call
+        call = None if handle is None else self.call(handle)
         event = Event(raw, call)
         if call is not None:
             call._note(event)

@@ -1,6 +1,6 @@
 """The phone.
 
-Owns: `Phone`, `CallInfo`. Lives on: one asyncio event loop, the one on which it is first used. Must not
+Owns: `Phone`, `CallInfo`, `Participant`. Lives on: one asyncio event loop, the one on which it is first used. Must not
 import: anything but this package.
 """
 
@@ -39,6 +39,16 @@ EventChannel = Literal["long-poll", "websocket"]
 
 
 @dataclass(frozen=True, slots=True)
+class Participant:
+    """Somebody in a conference of this phone."""
+
+    #: Who it is: the number, or the account id.
+    participant: str
+    #: `active`.
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
 class CallInfo:
     """An entry of `Phone.get_calls`."""
 
@@ -50,10 +60,12 @@ class CallInfo:
     breed: str
     #: `Outgoing` or `Incoming`.
     kind: str
-    #: The other party.
+    #: The other party; empty for conferences.
     peer: str
     #: True for the one the user talks on.
     foreground: bool
+    #: Who is in a conference of this phone.
+    participants: tuple[Participant, ...] = ()
 
 
 def _address(gateway: object) -> str:
@@ -373,6 +385,101 @@ class Phone(Settings):
         keys, between = _check.text("tones", tones), _check.optional_whole("gap_ms", gap_ms, 0, _check.U32)
         await answer(self._native.send_dtmf_tone(keys, between, _tag(tag)))
 
+    # ---- conferences ------------------------------------------------------------------------------------------------
+
+    async def start_conference(
+        self,
+        *,
+        media_type: str | None = None,
+        local_media: Media | None = None,
+        remote_media: Media | None = None,
+        tag: str | None = None,
+    ) -> Call:
+        """Starts a conference with this phone as its host and nobody else in it; a call in the foreground is held for it.
+        Completes at `conference:connected`. Arguments as of `dial`, also in that the media is that of later calls that
+        name none.
+
+        Raises `PhoneError` 3111 to 3122 for the media, 3131 while not logged in, 3961 with two calls, 3100 while something is
+        being set up or the call in the foreground cannot be held, 0020 when there is no source or sink.
+        """
+        self._hub.bind()
+        options = _native.ConferenceOptions(
+            media_type=_check.optional_text("media_type", media_type),
+            local_media=_check.optional_media("local_media", local_media),
+            remote_media=_check.optional_media("remote_media", remote_media),
+        )
+        conference = await answer(self._native.start_conference(options, _tag(tag)))
+        return self._hub.call(conference.handle())
+
+    async def join_conference(
+        self,
+        *,
+        local_media: Media | None = None,
+        remote_media: Media | None = None,
+        action: str | None = None,
+        tag: str | None = None,
+    ) -> Call:
+        """Joins the conference that this phone is invited to (event `conference:invitation-received`) and gives it. Completes
+        at `conference:connected`. action: what to do with the call or conference in the foreground, `end` or `hold`.
+
+        Raises `PhoneError` 3211 and 3212 for the media, 3221 while not logged in, 3231 without an invitation, 3241 while
+        there is a call and no action, 3200 when it fails on the way; `NotFoundError` when it ended meanwhile.
+        """
+        self._hub.bind()
+        options = _native.JoinOptions(
+            local_media=_check.optional_media("local_media", local_media),
+            remote_media=_check.optional_media("remote_media", remote_media),
+            action=_check.optional_text("action", action),
+        )
+        conference = await answer(self._native.join_conference(options, _tag(tag)))
+        return self._hub.call(conference.handle())
+
+    async def reject_conference(self, *, tag: str | None = None) -> None:
+        """Declines the invitation to a conference. Completes at `conference:invitation-rejected`.
+
+        Raises `PhoneError` 3301 while not logged in, 3302 without an invitation.
+        """
+        self._hub.bind()
+        await answer(self._native.reject_conference(_tag(tag)))
+
+    async def end_conference(self, *, tag: str | None = None) -> None:
+        """Leaves the conference in the foreground; one of this phone ends for everybody. Completes at `conference:ended`.
+
+        Raises `PhoneError` 3501 while not logged in, 3502 without a conference in the foreground.
+        """
+        self._hub.bind()
+        await answer(self._native.end_conference(_tag(tag)))
+
+    async def add_participant(self, participant: str, *, tag: str | None = None) -> None:
+        """Invites a party to the conference of this phone in the foreground. Completes at `conference:invitation-sent`;
+        whether the party comes is told by `conference:invitation-accepted`, `conference:invitation-rejected` or a
+        `notification`.
+
+        Raises `PhoneError` 3611 to 3613 for the text, 3621 while not logged in, 3631 without a conference of this phone, 3641
+        when the party is in it, 3600 when the gateway takes no invitation.
+        """
+        self._hub.bind()
+        await answer(self._native.add_participant(_check.text("participant", participant), _tag(tag)))
+
+    async def remove_participant(self, participant: str, *, tag: str | None = None) -> None:
+        """Takes a party out of the conference of this phone in the foreground. Completes at `conference:participant-removed`,
+        also when the party is not on its list.
+
+        Raises `PhoneError` 3711 for an empty text, 3721 while not logged in, 3731 without a conference of this phone, 3700
+        when the text names nobody or the gateway refuses.
+        """
+        self._hub.bind()
+        await answer(self._native.remove_participant(_check.text("participant", participant), _tag(tag)))
+
+    async def get_participants(self) -> list[Participant]:
+        """Who is in the conference of this phone in the foreground, in the order of their names.
+
+        Raises `PhoneError` 3401 while not logged in, 3402 without a conference of this phone.
+        """
+        self._hub.bind()
+        entries = await answer(self._native.get_participants())
+        return [Participant(entry.participant, entry.status) for entry in entries]
+
     # ---- calls that are established ----------------------------------------------------------------------------------
 
     async def hold(self, *, tag: str | None = None) -> None:
@@ -487,10 +594,18 @@ class Phone(Settings):
         await self.perform("associateE911Id", {"e911Id": _check.text("e911_id", e911_id)}, tag=tag)
 
     async def get_calls(self) -> list[CallInfo]:
-        """The established calls, in order of establishment. Raises `ClosedError`."""
+        """The established calls and conferences, in order of establishment. Raises `ClosedError`."""
         entries = await self.invoke("getCalls")
         return [
-            CallInfo(e["index"], e["state"], e["breed"], e["type"], e.get("peer", ""), e.get("foreground", False))
+            CallInfo(
+                e["index"],
+                e["state"],
+                e["breed"],
+                e["type"],
+                e.get("peer", ""),
+                e.get("foreground", False),
+                tuple(Participant(p["participant"], p["status"]) for p in e.get("participants", ())),
+            )
             for e in entries
         ]
 
@@ -517,7 +632,7 @@ class Phone(Settings):
     ) -> Any:
         """Gives any Phone method by its documented name, with its options by theirs, and waits until it is accepted,
         not until it finishes. With `call`, on that call. Gives its value: that of a getter, `{"call": handle}` of
-        `dial`, else `None`.
+        `dial`, `{"conference": handle}` of `startConference`, else `None`.
 
         Raises `UnknownMethodError`, `PhoneError` with the code, `NotFoundError`, `BusyError`, `ClosedError`.
         """
