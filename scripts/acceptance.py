@@ -45,6 +45,22 @@ TRANSFER = "tests/core_two_calls.rs::an_attended_transfer"
 KEYS = "tests/phone/dtmf.rs::keys_are_heard_once_each_and_in_order_with_every_codec"
 TONES = "tests/core_tones.rs::every_tone_is_told_when_it_begins_and_when_it_has_been_sent"
 APPENDED = "tests/phone/dtmf.rs::a_second_order_is_appended_and_each_completes_with_its_last_tone"
+HOSTS = "tests/core_conferences.rs"
+JOINS = "tests/core_joining.rs"
+STARTED = f"{HOSTS}::a_conference_is_started"
+SECOND = f"{JOINS}::a_conference_is_started_during_a_call"
+INVITED = f"{HOSTS}::an_invitation_is_sent_and_accepted"
+DECLINED = f"{HOSTS}::an_invitation_is_declined_fails_and_is_repeated"
+REMOVED = f"{HOSTS}::a_participant_is_removed"
+LEFT = f"{HOSTS}::a_participant_leaves_and_may_be_asked_again"
+HOST_HOLDS = f"{HOSTS}::a_host_holds_resumes_and_mutes"
+HOST_ENDS = f"{HOSTS}::a_host_ends_its_conference"
+NEVER_CONNECTED = f"{HOSTS}::a_conference_is_withdrawn_before_it_is_connected"
+JOINED = f"{JOINS}::an_invitation_is_joined"
+NOT_JOINED = f"{JOINS}::an_invitation_is_declined_withdrawn_or_expires"
+LEAVES = f"{JOINS}::a_participant_leaves_is_removed_or_sees_the_end"
+HOST = "tests/phone/conferences.rs::a_host_fills_its_conference_and_ends_it"
+PARTICIPANT = "tests/phone/conferences.rs::a_participant_joins_and_hears_the_others"
 RECORDED = "tests/transcripts.rs::recordings_are_replayed"
 MUTE_CORE = f"{CORE_CALLS}::mute_and_unmute"
 EARLY = f"{CORE_CALLS}::early_media_is_ringback_and_audio_counts_after_the_connection"
@@ -91,6 +107,20 @@ EVENTS = {
     "call:transferred": [TRANSFER, RECORDED],
     "call:transferring": [TRANSFER, RECORDED],
     "call:unmuted": [MUTED],
+    "conference:canceled": [NEVER_CONNECTED, NOT_JOINED, PARTICIPANT],
+    "conference:connected": [STARTED, JOINED, HOST, PARTICIPANT],
+    "conference:connecting": [STARTED, JOINED, HOST, PARTICIPANT],
+    "conference:disconnecting": [HOST_ENDS, LEAVES, HOST],
+    "conference:ended": [HOST_ENDS, LEAVES, HOST, PARTICIPANT],
+    "conference:held": [HOST_HOLDS, RECORDED, HOST],
+    "conference:invitation-accepted": [INVITED, RECORDED, HOST],
+    "conference:invitation-received": [JOINED, PARTICIPANT],
+    "conference:invitation-rejected": [DECLINED, NOT_JOINED, HOST],
+    "conference:invitation-sending": [INVITED, HOST],
+    "conference:invitation-sent": [INVITED, HOST],
+    "conference:joining": [JOINED, PARTICIPANT],
+    "conference:participant-removed": [REMOVED, RECORDED, HOST],
+    "conference:resumed": [HOST_HOLDS, RECORDED, HOST],
     "connectivity:off": [NETWORK, NETWORKS, OFFLINE],
     "connectivity:on": [NETWORK, NETWORKS, OFFLINE],
     "address-updated": [ADDRESS, E911],
@@ -99,11 +129,11 @@ EVENTS = {
     "dtmf:tone-sending": [KEYS, TONES],
     "dtmf:tone-sent": [KEYS, TONES],
     "error": [REFUSED, LOGIN],
-    "notification": [TOLD, ENDED_CHANGE, BUSY_LINE],
+    "notification": [TOLD, ENDED_CHANGE, BUSY_LINE, LEFT],
     "warning": [WARNED],
     "gateway:unreachable": [UNREACHABLE],
     "media:established": [ANSWERED],
-    "session:call-switched": [ADDED, SWITCHED],
+    "session:call-switched": [ADDED, SWITCHED, SECOND],
     "session:disconnected": [LOGOUT, WITHDRAWN],
     "session:expired": [EXPIRED],
     "session:ready": [LOGIN],
@@ -125,11 +155,15 @@ LINES = {
     "S009": [ANSWERED],
     "S010": [ANSWERED],
     "S011": [ANSWERED],
-    "S012": [HOLD],
-    "S013": [HOLD],
+    "S012": [HOLD, HOST_HOLDS, HOST],
+    "S013": [HOLD, HOST_HOLDS, HOST],
     "S014": [MUTED],
     "S015": [MUTED],
     "S016": [MOVE],
+    "S017": [JOINED, PARTICIPANT],
+    "S018": [HOST_ENDS, LEAVES],
+    "S019": [INVITED, HOST],
+    "S020": [REMOVED, HOST],
     "S021": [LOGIN],
     "S022": [LOGOUT],
     "S023": [CANCELED],
@@ -137,6 +171,8 @@ LINES = {
     "S025": [TRANSFER],
     "S026": [ASKED, f"{VIDEO}::video_is_added_taken_away_and_added_again_by_either_side", ONE_WAY],
     "S027": [f"{VIDEO}::video_is_added_taken_away_and_added_again_by_either_side", NEVER, RECORDED],
+    "S028": [STARTED, HOST],
+    "S029": [NOT_JOINED, PARTICIPANT],
     "S030": [KEYS, APPENDED],
     "S031": [ADDRESS],
     "S032": [SWITCHED],
@@ -153,7 +189,7 @@ LINES = {
     "S120": [STATES, CHANGE_STAGES],
     "S121": [MOVE, MOVE_FAILS],
     "S129": [MUTED, MUTE_CORE],
-    "S130": "not yet: conferences",
+    "S130": [MUTED, HOST_HOLDS],
     "S140": [REJECTED, STAGES],
     "S161": [ASKED],
     "S163": [HOLD, PEER_HOLDS],
@@ -162,7 +198,7 @@ LINES = {
     "S176": [STATES],
     "S184": [STATES],
     "S191": [MUTED, MUTE_CORE],
-    "S192": "not yet: conferences",
+    "S192": [MUTED, HOST_HOLDS],
     "S321": [KEYS, TONES],
     "S329": [KEYS, TONES],
     "S330": [TONES],
@@ -190,7 +226,6 @@ LINES = {
 
 # What is not built: a pattern over "item", and its name.
 LATER = [
-    (r"conference|Participant|joinConference|endConference|inviting|invitation", "conferences"),
     (r"\bhold\b|\bresume\b|call:held|call:resumed", "hold and resume"),
     (r"\bmove\b|call:moved", "moving a call"),
     (r"transfer", "transfer"),

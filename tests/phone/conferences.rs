@@ -153,6 +153,12 @@ async fn a_participant_joins_and_hears_the_others() {
     party.until("conference:invitation-rejected").await;
     let waited = waiting.await.expect("no panic");
     assert!(matches!(waited, Err(Error::System(_) | Error::NotFound)), "{waited:?}");
+
+    // Withdrawn before it was answered.
+    let id = focus.invite().await;
+    party.until("conference:invitation-received").await;
+    focus.terminate(&id, "Call canceled");
+    party.until("conference:canceled").await;
     party.leave().await;
 }
 
