@@ -2,6 +2,7 @@
 
 mod core_support;
 
+use core_support::conference::conference_event;
 use core_support::{AUDIO_SDP, Driver, VIDEO_SDP, event, invitation};
 use ewebrtc::core::Verb;
 use proptest::prelude::*;
@@ -28,7 +29,9 @@ fn a_gateway_that_talks_nonsense_does_no_harm() {
         "",
     ];
     let sdps = ["", "garbage", "v=0\r\n", AUDIO_SDP, VIDEO_SDP];
-    for first in ["idle", "offering", "posting", "connecting", "connected", "ringing", "ending"] {
+    let calls = ["idle", "offering", "posting", "connecting", "connected", "ringing", "ending"];
+    let conferences = ["hosting", "inviting", "with a party", "invited", "joined", "leaving"];
+    for first in calls.into_iter().chain(conferences) {
         for state in states {
             for sdp in sdps {
                 let mut phone = Driver::ready();
@@ -45,14 +48,35 @@ fn a_gateway_that_talks_nonsense_does_no_harm() {
                         phone.talking("c1");
                         drop(phone.call("hangup", None, json!({})));
                     }
+                    "hosting" => drop(phone.hosting()),
+                    "inviting" => {
+                        phone.hosting();
+                        drop(phone.call("addParticipant", None, json!({"participant": "bob"})));
+                    }
+                    "with a party" => {
+                        phone.hosting();
+                        phone.with_bob();
+                    }
+                    "invited" => drop(phone.invited("f1")),
+                    "joined" => drop(phone.joined()),
+                    "leaving" => {
+                        phone.joined();
+                        drop(phone.call("endConference", None, json!({})));
+                    }
                     _ => {}
                 }
-                let events = [event("c1", state, &[("sdp", sdp)]), event("c1", state, &[]), event("zz", state, &[])];
+                let members: &[(&str, &str)] = &[("sdp", sdp), ("modId", "i1"), ("reason", "x")];
+                let events = if conferences.contains(&first) {
+                    let about = |members| conference_event("f1", state, members);
+                    [about(members), about(&[]), conference_event("zz", state, &[])]
+                } else {
+                    [event("c1", state, &[("sdp", sdp)]), event("c1", state, &[]), event("zz", state, &[])]
+                };
                 phone.deliver(&events);
                 phone.deliver(&events);
                 // Whatever there is can be ended, and then the line is free.
                 for _ in 0..3 {
-                    for method in ["hangup", "cancel", "reject"] {
+                    for method in ["hangup", "cancel", "reject", "rejectConference"] {
                         drop(phone.call(method, None, json!({})));
                     }
                     for delete in phone.requests.clone().iter().filter(|r| r.request.verb == Verb::Delete) {
@@ -113,6 +137,19 @@ fn a_call_whose_201_was_lost_is_ended_when_it_is_answered() {
     assert!(phone.find(Verb::Delete, "/sessions/s1/calls/lost").is_some());
     phone.deliver(&[event("lost", "session-open", &[]), event("unknown", "session-open", &[])]);
     assert!(phone.find(Verb::Delete, "/sessions/s1/calls/unknown").is_none());
+    phone.finish();
+}
+
+#[test]
+fn a_conference_whose_201_was_lost_is_ended_when_it_is_answered() {
+    let mut phone = Driver::ready();
+    let handle = phone.start_conference();
+    phone.describe(handle);
+    let post = phone.find(Verb::Post, "/sessions/s1/conferences").expect("the request");
+    phone.fail(post.id);
+    phone.deliver(&[conference_event("f7", "session-open", &[("sdp", AUDIO_SDP)])]);
+    let delete = phone.find(Verb::Delete, "/sessions/s1/conferences/f7").expect("nobody else would end it");
+    assert!(delete.request.headers.contains(&("x-delete-reason", "terminate".to_owned())));
     phone.finish();
 }
 

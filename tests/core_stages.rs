@@ -104,6 +104,123 @@ fn every_method_in_every_stage_of_a_call() {
     }
 }
 
+/// The same of a conference that is set up or ended, by either side.
+#[test]
+fn every_method_in_every_stage_of_a_conference() {
+    let methods = [
+        ("startConference", json!({})),
+        ("joinConference", json!({})),
+        ("rejectConference", json!({})),
+        ("endConference", json!({})),
+        ("addParticipant", json!({"participant": "bob"})),
+        ("removeParticipant", json!({"participant": "bob"})),
+        ("getParticipants", json!({})),
+        ("answer", json!({})),
+        ("cancel", json!({})),
+        ("reject", json!({})),
+        ("hangup", json!({})),
+        ("hold", json!({})),
+        ("mute", json!({})),
+        ("dial", json!({"destination": "bob"})),
+        ("logout", json!({})),
+    ];
+    // start join rejectC end add remove get answer cancel reject hangup hold mute dial logout.
+    let starting = [
+        "3100", "3231", "3302", "3502", "3631", "3731", "3402", "2331", "ok", "3002", "2402", "2502", "2702", "2251",
+        "ok",
+    ];
+    let joining = [
+        "3100", "3231", "ok", "3502", "3631", "3731", "3402", "2331", "2902", "3002", "2402", "2502", "2702", "2251",
+        "ok",
+    ];
+    let hosted_ending =
+        ["3100", "3231", "3302", "ok", "3631", "3731", "ok", "2331", "2902", "3002", "ok", "2503", "ok", "2252", "ok"];
+    let joined_ending = [
+        "3100", "3231", "3302", "ok", "3631", "3731", "3402", "2331", "2902", "3002", "ok", "2503", "ok", "2252", "ok",
+    ];
+    let begin = |phone: &mut Driver, method: &str| drop(phone.call(method, None, json!({})).expect("accepted"));
+    type Reach<'a> = &'a dyn Fn(&mut Driver);
+    let stages: [(&str, Reach<'_>, [&str; 15]); 9] = [
+        ("its offer is made", &|p| drop(p.start_conference()), starting),
+        (
+            "its POST is in flight",
+            &|p| {
+                let handle = p.start_conference();
+                p.describe(handle);
+            },
+            starting,
+        ),
+        (
+            "the gateway has it",
+            &|p| {
+                let handle = p.start_conference();
+                p.describe(handle);
+                p.conference_accepted("f1");
+            },
+            starting,
+        ),
+        (
+            "it is withdrawn",
+            &|p| {
+                let handle = p.start_conference();
+                p.describe(handle);
+                p.conference_accepted("f1");
+                begin(p, "cancel");
+            },
+            starting,
+        ),
+        (
+            "the answer is made",
+            &|p| {
+                p.invited("f1");
+                begin(p, "joinConference");
+            },
+            joining,
+        ),
+        (
+            "the answer is in flight",
+            &|p| {
+                let handle = p.invited("f1");
+                begin(p, "joinConference");
+                p.describe(handle);
+            },
+            joining,
+        ),
+        (
+            "it is declined",
+            &|p| {
+                p.invited("f1");
+                begin(p, "rejectConference");
+            },
+            joining,
+        ),
+        (
+            "the host ends it",
+            &|p| {
+                p.hosting();
+                begin(p, "endConference");
+            },
+            hosted_ending,
+        ),
+        (
+            "a participant leaves",
+            &|p| {
+                p.joined();
+                begin(p, "hangup");
+            },
+            joined_ending,
+        ),
+    ];
+    for (stage, reach, codes) in stages {
+        for ((method, options), code) in methods.iter().zip(codes) {
+            let mut phone = Driver::ready();
+            reach(&mut phone);
+            assert_eq!(phone.code(method, None, options.clone()), code, "{method} when {stage}");
+            phone.finish();
+        }
+    }
+}
+
 #[test]
 fn hangup_on_a_handle_does_what_the_stage_demands() {
     let cases = [

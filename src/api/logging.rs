@@ -47,7 +47,18 @@ static MODULES: &[Module] = &[
     Module::new("eventChannel", &["ewebrtc::core::channel"]),
     Module::new("eventManager", &["ewebrtc::runtime::dispatcher"]),
     Module::new("peerConnection", &["ewebrtc_media::transport"]),
-    Module { default: LogLevel::Info, ..Module::new("call", &["ewebrtc::core::call", "ewebrtc::core::signals"]) },
+    Module {
+        default: LogLevel::Info,
+        ..Module::new(
+            "call",
+            &[
+                "ewebrtc::core::call",
+                "ewebrtc::core::conference",
+                "ewebrtc::core::conferences",
+                "ewebrtc::core::signals",
+            ],
+        )
+    },
     Module {
         default: LogLevel::Info,
         ..Module::new("session", &["ewebrtc::core::session", "ewebrtc::core::requests"])

@@ -143,7 +143,11 @@ impl PhoneCore {
         key: &str,
         result: Result<HttpResponse, Problem>,
     ) {
-        if self.party_answered(t, handle, number, result, "3700", REMOVE_PENDING).is_some() {
+        // Whom the gateway does not know is not in the conference: what was asked for is the case.
+        let unknown = |problem: &Problem| problem.kind == ProblemKind::NotFound { session: false };
+        let gone = result.as_ref().err().is_some_and(unknown)
+            && self.slots.get(handle).is_some_and(|call| call.phase == Phase::Talking);
+        if gone || self.party_answered(t, handle, number, result, "3700", REMOVE_PENDING).is_some() {
             if let Some(roster) = self.roster_mut(handle) {
                 roster.removed(key);
             }
