@@ -282,6 +282,25 @@ fn a_host_holds_resumes_and_mutes() {
     phone.finish();
 }
 
+/// Section 12: keys go as in calls. A conference of one's own is with nobody in particular (P-2).
+#[test]
+fn keys_are_pressed_in_a_conference() {
+    let with_keys = AUDIO_SDP.replace("111 0", "111 0 126") + "a=rtpmap:126 telephone-event/8000\r\n";
+    let mut phone = Driver::ready();
+    let handle = phone.start_conference();
+    phone.describe(handle);
+    phone.conference_accepted("f1");
+    phone.deliver(&[conference_event("f1", "session-open", &[("sdp", &with_keys)])]);
+    phone.names();
+    phone.call_tagged("k", "sendDTMFTone", None, json!({"input": "5"})).expect("accepted");
+    phone.media(handle, MediaReport::ToneBegan { key: '5' });
+    phone.media(handle, MediaReport::ToneEnded);
+    let sent = find(&phone, "dtmf:tone-sent").clone();
+    last_names(&mut phone, &["dtmf:tone-sending", "dtmf:tone-sent", "finished k"]);
+    assert_eq!((sent.item, &sent.data["to"]), (Some(ItemRef::Conference(handle)), &json!("")));
+    phone.finish();
+}
+
 #[test]
 fn a_hold_that_fails_leaves_the_conference_as_it_was() {
     for (status, news) in [(500, None), (200, None), (204, Some("no")), (204, Some("User busy"))] {
