@@ -37,7 +37,7 @@ pub use api::{
     ConferenceOptions, Credential, DevToken, DialOptions, Error, Event, EventChannel, Events, FrameRefused, IceConfig,
     IcePolicy, IceServer, JoinOptions, LegStats, LogLevel, LogLine, LogManager, Logger, LoginOptions, Participant,
     PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, Support, VideoCodec, VideoFrame, VideoReader,
-    VideoWriter, api_errors, dev_token, ice_from_json, is_network_connected, sdk_errors, utility,
+    VideoStats, VideoWriter, api_errors, dev_token, ice_from_json, is_network_connected, sdk_errors, utility,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};

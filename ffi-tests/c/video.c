@@ -168,6 +168,10 @@ int main(void)
     read_in_two_steps(&alice, &bob);
     OK(ewebrtc_video_queued(alice.phone, alice.call, &queued));
 
+    OK(ewebrtc_call_stats(alice.phone, alice.call, &result));
+    CHECK(strstr(result, "\"frames_received\":") && !strstr(result, "\"frames_received\":0"));
+    ewebrtc_string_free(result);
+
     /* Who looks wants a key frame, and who draws hears of it. */
     keys = alice.keys;
     OK(ewebrtc_video_request_key_frame(bob.phone, bob.call));

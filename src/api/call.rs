@@ -151,7 +151,7 @@ impl Call {
         if request_key_frame(self.phone.media(), self.handle) { Ok(()) } else { Err(Error::NotFound) }
     }
 
-    /// Packets, loss, concealment, level of the call's audio; `None` before it has media and after its end.
+    /// Packets, loss, concealment, level of the call's audio, and in `video` what became of its pictures; `None` before it has media and after its end.
     pub fn stats(&self) -> Option<LegStats> {
         stats(self.phone.media(), self.handle)
     }

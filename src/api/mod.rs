@@ -43,5 +43,5 @@ pub use crate::core::io::{ErrorObject, EventChannel};
 pub use ewebrtc_media::transport::{
     AddressPolicy, AudioCodec, Credential, IceConfig, IcePolicy, IceServer, VideoCodec,
 };
-pub use ewebrtc_media::{FrameRefused, LegStats, PcmReader, PcmWriter, VideoFrame};
+pub use ewebrtc_media::{FrameRefused, LegStats, PcmReader, PcmWriter, VideoFrame, VideoStats};
 pub use ewebrtc_wire::{ApiError, CallerInfo, SdkError, api_errors, sdk_errors};

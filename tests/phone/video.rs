@@ -468,3 +468,63 @@ async fn a_program_is_told_when_the_other_side_needs_a_key_frame() {
     bob.leave().await;
     gateway.stop().await;
 }
+
+/// Three parties, all with video.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_transfer_of_video_calls_lets_the_two_others_see_each_other() {
+    let gateway = gateway().await;
+    let mut alice = viewer(&gateway, "alice").await;
+    let mut bob = viewer(&gateway, "bob").await;
+    let mut carol = viewer(&gateway, "carol").await;
+    alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut alice, &mut bob, AnswerOptions::default()).await;
+    alice.phone.add_call(DialOptions::new("carol")).await.expect("addCall");
+    let at_carol = answered(&mut alice, &mut carol, AnswerOptions::default()).await;
+    let _cameras = (Camera::of(&at_bob, b'b'), Camera::of(&at_carol, b'c'));
+    let (mut to_bob, mut to_carol) = (Screen::of(&at_bob), Screen::of(&at_carol));
+    alice.phone.transfer().await.expect("transfer");
+    for _ in 0..2 {
+        alice.until("call:disconnected").await;
+    }
+    to_bob.shows(b'c').await;
+    to_carol.shows(b'b').await;
+    at_bob.hangup().await.expect("hangup");
+    carol.until("call:disconnected").await;
+    for party in [alice, bob, carol] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
+
+/// The new device is invited without a description (section 5.11), so it cannot know of video: it begins with audio, and
+/// adds its picture without a question.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_video_call_moves_to_another_device_and_is_upgraded_there() {
+    let gateway = gateway().await;
+    let mut desk = viewer(&gateway, "alice").await;
+    let mut bob = viewer(&gateway, "bob").await;
+    desk.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    let at_bob = answered(&mut desk, &mut bob, AnswerOptions::default()).await;
+    let _camera = Camera::of(&at_bob, b'b');
+    let mut to_bob = Screen::of(&at_bob);
+    let mut mobile = viewer(&gateway, "alice").await;
+    let phone = desk.phone.clone();
+    let moving = tokio::spawn(async move { phone.move_call().await });
+    let incoming = mobile.until("call:incoming").await;
+    assert_eq!(incoming.text("mediaType"), Some("audio"));
+    mobile.phone.answer(AnswerOptions::default()).await.expect("answer");
+    moving.await.expect("the task ran").expect("move");
+    desk.until("call:disconnected").await;
+    let at_mobile = mobile.phone.call(incoming.call().expect("a handle"));
+    let _other = Camera::of(&at_mobile, b'm');
+    to_bob.is_dark().await;
+    upgrade_unasked(&mobile).await;
+    Screen::of(&at_mobile).shows(b'b').await;
+    to_bob.shows(b'm').await;
+    mobile.phone.hangup().await.expect("hangup");
+    bob.until("call:disconnected").await;
+    for party in [desk, mobile, bob] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}

@@ -93,6 +93,8 @@ async def test_a_key_frame_is_asked_for(gateway: ewebrtc.Gateway) -> None:
     async with talk(gateway, None) as (call, answered):
         assert await soon(call.phone.get_media_type()) == "video"
         await shown(call)
+        stats = call.stats()
+        assert stats is not None and stats.frames_sent > 0 and stats.frames_received >= 10
         call.request_key_frame()
         async with asyncio.timeout(PATIENCE):
             async for frame in call.frames():

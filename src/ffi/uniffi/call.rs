@@ -33,7 +33,7 @@ pub struct Call {
     ends: Mutex<Ends>,
 }
 
-/// Figures of a call's audio. Times are in milliseconds.
+/// Figures of a call's audio, and some of its video. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, uniffi::Record)]
 pub struct CallStats {
     /// Name of the codec that is sent, `opus`, `PCMU` or `PCMA`, once agreed.
@@ -60,6 +60,14 @@ pub struct CallStats {
     pub level_in_dbfs: f64,
     /// Level of what is sent, likewise.
     pub level_out_dbfs: f64,
+    /// Pictures sent.
+    pub frames_sent: u64,
+    /// Complete pictures received.
+    pub frames_received: u64,
+    /// Complete pictures that were not handed on, because they need one that was lost.
+    pub frames_dropped: u64,
+    /// Packets of video that never came.
+    pub video_packets_lost: u64,
 }
 
 fn ms(time: Duration) -> f64 {
@@ -81,6 +89,10 @@ impl From<api::LegStats> for CallStats {
             remote_loss: stats.remote_loss.into(),
             level_in_dbfs: stats.level_in_dbfs.into(),
             level_out_dbfs: stats.level_out_dbfs.into(),
+            frames_sent: stats.video.frames_sent,
+            frames_received: stats.video.frames_received,
+            frames_dropped: stats.video.frames_dropped,
+            video_packets_lost: stats.video.packets_lost,
         }
     }
 }

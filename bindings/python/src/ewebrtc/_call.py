@@ -47,8 +47,8 @@ _QUEUE_MS = 30_000
 
 @dataclass(frozen=True, slots=True)
 class CallStats:
-    """Figures of a call's audio. Times are in milliseconds, levels in dB of full scale (root mean square over about 200
-    ms; -127 is silence)."""
+    """Figures of a call's audio and video. Times are in milliseconds, levels in dB of full scale (root mean square over
+    about 200 ms; -127 is silence)."""
 
     #: The codec that is sent: `opus`, `PCMU` or `PCMA`; `None` before it is agreed.
     codec: str | None
@@ -70,6 +70,13 @@ class CallStats:
     level_in_dbfs: float
     #: Level of what is sent.
     level_out_dbfs: float
+    #: Pictures sent.
+    frames_sent: int
+    #: Complete pictures received.
+    frames_received: int
+    #: Complete pictures that were not handed on, because they need one that was lost.
+    frames_dropped: int
+    video_packets_lost: int
 
 
 @dataclass(frozen=True, slots=True)
