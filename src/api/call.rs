@@ -130,8 +130,8 @@ impl Call {
         lock(self.phone.media()).get_mut(&self.handle)?.ends.reader.take()
     }
 
-    /// Where the program writes what the other party sees, of a call with `localMedia` `…;video=frames`; `None` otherwise, or when
-    /// it was taken before. It is there from the call's beginning, also while the call has no video.
+    /// Where the program writes what the other party sees, of a call with `localMedia` `…;video=frames`; `None` otherwise, or
+    /// when it was taken before. It is there from the call's beginning, also while the call has no video.
     pub fn video_writer(&self) -> Option<VideoWriter> {
         lock(self.phone.media()).get_mut(&self.handle)?.ends.video_writer.take()
     }
@@ -151,7 +151,8 @@ impl Call {
         if request_key_frame(self.phone.media(), self.handle) { Ok(()) } else { Err(Error::NotFound) }
     }
 
-    /// Packets, loss, concealment, level of the call's audio, and in `video` what became of its pictures; `None` before it has media and after its end.
+    /// Packets, loss, concealment, level of the call's audio, and in `video` what became of its pictures; `None` before it has
+    /// media and after its end.
     pub fn stats(&self) -> Option<LegStats> {
         stats(self.phone.media(), self.handle)
     }
