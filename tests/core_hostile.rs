@@ -3,7 +3,7 @@
 mod core_support;
 
 use core_support::conference::conference_event;
-use core_support::{AUDIO_SDP, Driver, VIDEO_SDP, event, invitation};
+use core_support::{AUDIO_SDP, Driver, VIDEO_SDP, event, invitation, over_socket};
 use ewebrtc::core::Verb;
 use proptest::prelude::*;
 use proptest::test_runner::{Config, RngSeed, TestRunner};
@@ -245,14 +245,21 @@ fn any_json_on_the_channel_is_harmless() {
     let object = prop::collection::vec(leaf, names.len())
         .prop_map(move |values| Value::Object(names.iter().map(|n| (*n).to_owned()).zip(values).collect()));
     let bodies = prop::collection::vec(prop::collection::vec(object, 0..4), 1..6);
-    let outcome = TestRunner::new(config).run(&bodies, |bodies| {
-        let mut phone = Driver::ready();
+    let outcome = TestRunner::new(config).run(&(any::<bool>(), bodies), |(socket, bodies)| {
+        let mut phone = Driver::new(if socket { over_socket(core_support::config()) } else { core_support::config() });
+        phone.login();
+        if socket {
+            phone.socket_opens();
+        }
         phone.talking("c1");
         for body in bodies {
-            if phone.find_poll().is_none() {
+            if phone.find_poll().is_none() && phone.socket.is_none() {
                 phone.fire_next();
             }
-            if phone.find_poll().is_some() {
+            if phone.find_asked().is_some() {
+                phone.socket_opens();
+            }
+            if phone.find_poll().is_some() || phone.socket.is_some() {
                 phone.deliver(&body);
             }
         }
