@@ -10,6 +10,7 @@ mod ear;
 mod errors;
 mod faults;
 mod focus;
+mod mixed;
 mod notices;
 mod party;
 mod pictures;
