@@ -307,20 +307,23 @@ fn seed() -> u64 {
 /// Steps of the long random sequences, each of which is played twice (see [`run`]); `EWEBRTC_LAW_STEPS` asks for more.
 const STEPS: u64 = 1_000_000;
 
-/// Half of the steps each, at the same time.
+/// On two threads, half of the steps each.
 #[test]
 fn long_random_sequences_obey_the_laws() {
-    long_random_sequences(0);
+    let wanted = std::env::var("EWEBRTC_LAW_STEPS").ok().and_then(|text| text.parse().ok()).unwrap_or(STEPS);
+    let seed = seed();
+    let seen = std::thread::scope(|scope| {
+        let halves = [0, 1].map(|half| scope.spawn(move || random_sequences(wanted / 2, seed.wrapping_add(half))));
+        let halves = halves.map(|half| half.join().expect("the laws are obeyed"));
+        halves.into_iter().flatten().collect::<BTreeSet<_>>()
+    });
+    // They get everywhere, or they would prove little.
+    let all: BTreeSet<&str> = ewebrtc_wire::events().iter().map(|event| event.name).collect();
+    let missing: Vec<&&str> = all.iter().filter(|name| **name != "media:captured" && !seen.contains(**name)).collect();
+    assert!(missing.is_empty(), "never reached: {missing:?}");
 }
 
-#[test]
-fn more_long_random_sequences_obey_the_laws() {
-    long_random_sequences(1);
-}
-
-fn long_random_sequences(half: u64) {
-    let wanted = std::env::var("EWEBRTC_LAW_STEPS").ok().and_then(|text| text.parse().ok()).unwrap_or(STEPS) / 2;
-    let seed = seed().wrapping_add(half);
+fn random_sequences(wanted: u64, seed: u64) -> BTreeSet<&'static str> {
     let steps = Cell::new(0_u64);
     let seen = RefCell::new(BTreeSet::new());
     // What goes well comes more often than anything else, or no sequence gets far.
@@ -333,6 +336,8 @@ fn long_random_sequences(half: u64) {
         1 => prop::sample::select(SOCKET.to_vec()),
         // A key takes several moves in a row.
         1 => prop::sample::select(vec![Move::Tones, Move::ToneBegins, Move::Tone]),
+        // So does a transfer.
+        1 => prop::sample::select(vec![Move::Transfer, Move::TransferDone]),
     ];
     let moves = (prop::sample::select(STARTS.to_vec()), prop::collection::vec(one, 0..300));
     // A sequence has 150 moves in the mean; the rest of a million comes in further rounds.
@@ -351,11 +356,7 @@ fn long_random_sequences(half: u64) {
         round += 1;
     }
     println!("{} steps", steps.get());
-    // They get everywhere, or they would prove little.
-    let all: BTreeSet<&str> = ewebrtc_wire::events().iter().map(|event| event.name).collect();
-    let not_built = |name: &str| name == "media:captured";
-    let missing: Vec<&&str> = all.iter().filter(|name| !not_built(name) && !seen.borrow().contains(**name)).collect();
-    assert!(missing.is_empty(), "never reached: {missing:?}");
+    seen.into_inner()
 }
 
 #[test]
