@@ -109,14 +109,12 @@ impl MediaMixer {
         Box::pin(async move {
             let room = room?;
             let lost = Mutex::new(Some(lost));
-            let events = move |event| match event {
-                LegEvent::Failed(_) => {
-                    let lost = lost.lock().unwrap_or_else(PoisonError::into_inner).take();
-                    if let Some(lost) = lost {
-                        lost();
-                    }
+            let events = move |event| {
+                if let LegEvent::Failed(_) = event
+                    && let Some(lost) = lost.lock().unwrap_or_else(PoisonError::into_inner).take()
+                {
+                    lost();
                 }
-                _ => {}
             };
             let config = ParticipantConfig { ice, ..ParticipantConfig::default() };
             let participant = room.room.join(config, events).await.map_err(|error| error.to_string())?;
