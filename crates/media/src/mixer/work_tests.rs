@@ -119,7 +119,6 @@ impl Hall {
                 payload_type: 111,
                 sequence: guest.frame as u16,
                 timestamp: guest.frame as u32 * 960,
-                ssrc: 9,
                 arrival_us: guest.shared.micros(self.now),
                 ..PacketHead::default()
             };
