@@ -118,7 +118,10 @@ fn an_invitation_is_declined_fails_and_is_repeated() {
     phone.deliver(&[party_news("f1", "i2", "No answer", "tel:+15551230000")]);
     let notification = find(&phone, "notification").clone();
     assert_eq!(notification.data["invitations"]["15551230000"]["status"], "failed");
-    assert_eq!(text(&notification, "message"), "No answer");
+    assert_eq!(
+        (text(&notification, "message"), text(&notification, "participant")),
+        ("No answer".into(), "15551230000".into())
+    );
     last_names(&mut phone, &["notification"]);
     // Doubled news change nothing, and both parties may be asked again.
     phone.deliver(&[party_news("f1", "i1", "User busy", BOB), party_news("f1", "i2", "No answer", "")]);

@@ -32,7 +32,7 @@ const MAIN: [Move; 13] = [
 ];
 
 /// Where a sequence begins.
-const STARTS: [&[Move]; 19] = [
+const STARTS: [&[Move]; 20] = [
     &[],
     &[Move::Login, Move::Good],
     &[Move::Login, Move::Good, Move::Dial, Move::Described],
@@ -52,6 +52,7 @@ const STARTS: [&[Move]; 19] = [
     HOSTING,
     WITH_PARTY,
     JOINED,
+    HELD_CONFERENCE,
 ];
 
 const HOSTING: &[Move] =
@@ -69,6 +70,20 @@ const WITH_PARTY: &[Move] = &[
     Move::AddParticipant,
     Move::Good,
     Move::PartyJoins,
+];
+
+const HELD_CONFERENCE: &[Move] = &[
+    Move::Login,
+    Move::Good,
+    Move::StartConference,
+    Move::Described,
+    Move::Good,
+    Move::Open,
+    Move::Applied,
+    Move::Hold,
+    Move::Described,
+    Move::Good,
+    Move::Done,
 ];
 
 const JOINED: &[Move] =
@@ -227,6 +242,20 @@ const MEETING: [Move; 15] = [
     Move::Terminated,
 ];
 
+/// What leads somewhere only when one follows the other.
+const ROWS: [Move; 10] = [
+    Move::Early,
+    Move::Applied,
+    Move::Tones,
+    Move::Tone,
+    Move::Resume,
+    Move::Transfer,
+    Move::TransferBegun,
+    Move::TransferDone,
+    Move::ToOtherDone,
+    Move::Modified,
+];
+
 /// Plays a sequence and returns the names of the events it led to.
 fn run(start: &[Move], moves: &[Move]) -> BTreeSet<&'static str> {
     let mut world = World::new(start);
@@ -334,10 +363,7 @@ fn random_sequences(wanted: u64, seed: u64) -> BTreeSet<&'static str> {
         2 => prop::sample::select(MEETING.to_vec()),
         4 => prop::sample::select(vec![Move::Login, Move::Good, Move::Described, Move::Applied, Move::Smooth]),
         1 => prop::sample::select(SOCKET.to_vec()),
-        // A key takes several moves in a row.
-        1 => prop::sample::select(vec![Move::Tones, Move::ToneBegins, Move::Tone]),
-        // So does a transfer.
-        1 => prop::sample::select(vec![Move::Transfer, Move::TransferDone]),
+        2 => prop::sample::select(ROWS.to_vec()),
     ];
     let moves = (prop::sample::select(STARTS.to_vec()), prop::collection::vec(one, 0..300));
     // A sequence has 150 moves in the mean; the rest of a million comes in further rounds.

@@ -242,8 +242,7 @@ impl PhoneCore {
         match roster.take_news(event.mod_id.as_deref(), event.reason.as_deref(), from) {
             News::Accepted(key) => self.tell_party(t, handle, "conference:invitation-accepted", &key),
             News::Rejected(key) => self.tell_party(t, handle, "conference:invitation-rejected", &key),
-            News::Failed(_) => self.notify(t, handle, why),
-            News::Left(key) => self.notify_left(t, handle, why, &key),
+            News::Failed(key) | News::Left(key) => self.notify_of(t, handle, why, &key),
             News::Known => {}
             News::Unknown if inviting && event.mod_id.is_some() => roster.keep_early(event),
             News::Unknown => return Some(event),
@@ -258,10 +257,10 @@ impl PhoneCore {
         }
     }
 
-    /// P-30: the host hears who has gone, and why.
-    fn notify_left(&self, t: &mut Turn<'_>, handle: Handle, why: &str, key: &str) {
+    /// The host hears who has gone, or could not be asked, and why (P-30, section 17).
+    fn notify_of(&self, t: &mut Turn<'_>, handle: Handle, why: &str, key: &str) {
         if let Some(call) = self.slots.get(handle) {
-            t.event(events::left(call, self.own.as_deref(), &super::errors::bounded(why), key));
+            t.event(events::notification_of(call, self.own.as_deref(), &super::errors::bounded(why), key));
         }
     }
 

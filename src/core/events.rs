@@ -154,8 +154,8 @@ pub(super) fn invitation_sending(item: &Call, uri: &str) -> Event {
     event
 }
 
-/// `notification` that a participant has left (P-30).
-pub(super) fn left(item: &Call, own: Option<&str>, message: &str, key: &str) -> Event {
+/// `notification` that a participant has left (P-30), or that an invitation has come to nothing.
+pub(super) fn notification_of(item: &Call, own: Option<&str>, message: &str, key: &str) -> Event {
     let mut event = about_party("notification", item, own, Some(key));
     event.tag = None;
     event.data.insert("message".into(), message.into());
