@@ -219,3 +219,25 @@ async fn whoever_dials_a_room_meets_the_others_there() {
     }
     gateway.stop().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_service_takes_part_in_a_conference() {
+    let gateway = gateway().await;
+    let (mut parties, calls) = confer(&gateway, 2).await;
+    parties[0].phone.add_participant("echo").await.expect("invited");
+    parties[0].until("conference:invitation-accepted").await;
+    // The echo says to each what it hears of both.
+    let ears: Vec<Ear> = calls.iter().map(Ear::of).collect();
+    for ear in &ears {
+        ear.until("oneself and the other", |heard| {
+            TONES[..2].iter().all(|hz| tone_level(heard, 48_000, f64::from(*hz)) > 0.01)
+        })
+        .await;
+    }
+    parties[0].phone.remove_participant("echo").await.expect("removed");
+    hears_the_others(&ears[0], TONES[0], &[TONES[1]]).await;
+    for party in parties {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}

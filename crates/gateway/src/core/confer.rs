@@ -11,7 +11,7 @@ use super::call::{Gone, Party};
 use super::conference::{Conference, Effect, Member};
 use super::ring::description;
 use super::session::Leg;
-use super::{Answer, Auth, Core, Id, MixerNews, Output, Refusal, Timer};
+use super::{Answer, Auth, Core, Id, MixerNews, Output, Refusal, Service, Timer, service};
 
 /// Path of a conference's leg.
 fn resource(session: &Id, leg: &Id) -> String {
@@ -138,6 +138,14 @@ impl Core {
                     self.end_leg(now, &party, event, own, out);
                 }
                 Effect::Mixer(task) => out.push(Output::Mixer(task)),
+                Effect::AskService { seat, service, offer } => {
+                    self.service_seats.insert(seat.clone(), id.clone());
+                    out.push(Output::EchoStart { call: seat, service, offer });
+                }
+                Effect::StopService { seat } => {
+                    self.service_seats.remove(&seat);
+                    out.push(Output::EchoStop { call: seat });
+                }
             }
         }
     }
@@ -221,12 +229,13 @@ impl Core {
     ) -> Result<Answer, Refusal> {
         let (session, id, user) = self.participant(now, auth, leg, uri)?;
         let (mod_id, seat, until) = (self.new_id(), self.new_id(), now + self.config.mixer);
+        let known = self.service_of(&user).is_some() || self.directory.knows(&user);
         let limits = &self.config.limits;
         let Some(conference) = self.conferences.get_mut(&id) else { return Err(Refusal::invalid("conferenceId")) };
         let mut effects = Vec::new();
         if conference.has(&user) {
             conference.decline(&user, mod_id.clone(), reason::ALREADY_IN, &mut effects);
-        } else if !self.directory.knows(&user) {
+        } else if !known {
             conference.decline(&user, mod_id.clone(), reason::NOT_FOUND, &mut effects);
         } else if !conference.invite_again(&user, &mod_id) {
             if conference.size() >= limits.conference_participants {
@@ -323,7 +332,35 @@ impl Core {
         }
     }
 
+    /// The service at this address.
+    fn service_of(&self, user: &Address) -> Option<Service> {
+        match user {
+            Address::Account { user, domain } if *domain == self.config.domain => service(user),
+            Address::Account { .. } | Address::Number(_) => None,
+        }
+    }
+
+    /// A service was asked for a seat and has answered. False: the seat is none.
+    pub(super) fn service_answered(
+        &mut self,
+        now: Instant,
+        seat: &Id,
+        answer: Option<String>,
+        out: &mut Vec<Output>,
+    ) -> bool {
+        let Some(id) = self.service_seats.get(seat).cloned() else { return false };
+        let answer = answer.and_then(|sdp| description(Some(sdp)).ok());
+        let until = now + self.config.mixer;
+        self.with_conference(now, &id, out, |c, effects| c.service_answered(seat, answer, until, effects));
+        true
+    }
+
     fn ring_invited(&mut self, now: Instant, id: &Id, seat: &Id, user: &Address, offer: &str, out: &mut Vec<Output>) {
+        if let Some(service) = self.service_of(user) {
+            let (offer, until) = (offer.to_owned(), now + self.config.mixer);
+            self.with_conference(now, id, out, |c, effects| c.ask(seat, offer, service, until, effects));
+            return;
+        }
         let besides = self.conferences.get(id).map(Conference::sessions).unwrap_or_default();
         let (free, busy) = self.reachable(user, &besides);
         let parties: Vec<Party> = free.into_iter().map(|session| Party { session, leg: self.new_id() }).collect();

@@ -13,7 +13,7 @@ use ewebrtc_wire::{Address, DeleteReason, EventState, reason};
 
 use super::call::{Fresh, Gone, Party};
 use super::describe::{Role, answer_for};
-use super::{Id, MixerTask, Refusal};
+use super::{Id, MixerTask, Refusal, Service};
 
 /// A leg with a seat.
 pub(super) struct Member {
@@ -82,6 +82,10 @@ pub(super) enum Effect {
     End { party: Party, from: String, reason: Option<&'static str>, own: bool },
     /// The mixer has something to do.
     Mixer(MixerTask),
+    /// A service is asked to answer the offer of its seat.
+    AskService { seat: Id, service: Service, offer: String },
+    /// The service of this seat is wanted no longer.
+    StopService { seat: Id },
 }
 
 /// One conference.
@@ -94,6 +98,8 @@ pub(super) struct Conference {
     starting: Option<Instant>,
     members: Vec<Member>,
     invitations: Vec<Invitation>,
+    /// Seats of services, which have no phone that could be told anything.
+    services: Vec<Id>,
     over: bool,
     /// The deadline that stands in the core's timers.
     pub(super) armed: Option<Instant>,
@@ -110,6 +116,7 @@ impl Conference {
             starting: Some(until),
             members: Vec::new(),
             invitations: Vec::new(),
+            services: Vec::new(),
             over: false,
             armed: None,
         }
@@ -160,7 +167,11 @@ impl Conference {
         effects.push(Effect::Mixer(task(self.id.clone())));
     }
 
-    fn leave(&self, seat: &Id, effects: &mut Vec<Effect>) {
+    fn leave(&mut self, seat: &Id, effects: &mut Vec<Effect>) {
+        if let Some(place) = self.services.iter().position(|service| service == seat) {
+            self.services.remove(place);
+            effects.push(Effect::StopService { seat: seat.clone() });
+        }
         self.mixer(|room| MixerTask::Leave { room, seat: seat.clone() }, effects);
     }
 
@@ -232,6 +243,39 @@ impl Conference {
         invitation.offer = offer.to_owned();
         invitation.until = until;
         invitation.stage = Inviting::Ringing { parties, busy };
+    }
+
+    /// The offer for a service is there, which answers by itself. Its leg is called like its seat and belongs to no session.
+    pub(super) fn ask(
+        &mut self,
+        seat: &Id,
+        offer: String,
+        service: Service,
+        until: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        let Some(invitation) = self.invitations.iter_mut().find(|i| i.seat == *seat) else { return };
+        let party = Party { session: seat.clone(), leg: seat.clone() };
+        invitation.offer.clone_from(&offer);
+        invitation.until = until;
+        invitation.stage = Inviting::Ringing { parties: vec![party], busy: false };
+        self.services.push(seat.clone());
+        effects.push(Effect::AskService { seat: seat.clone(), service, offer });
+    }
+
+    /// A service has answered, or could not.
+    pub(super) fn service_answered(
+        &mut self,
+        seat: &Id,
+        answer: Option<String>,
+        until: Instant,
+        effects: &mut Vec<Effect>,
+    ) {
+        match (answer, self.invitations.iter().position(|i| i.seat == *seat)) {
+            (Some(answer), Some(_)) => self.answered(seat, answer, until, effects),
+            (None, Some(place)) => self.fail_invitation(place, reason::NOT_AVAILABLE, effects),
+            (_, None) => {}
+        }
     }
 
     /// Ends an invitation: its legs stop ringing, the host hears why.

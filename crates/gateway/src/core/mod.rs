@@ -166,6 +166,8 @@ pub struct Core {
     of_user: HashMap<Address, Vec<Id>>,
     calls: HashMap<Id, Call>,
     conferences: HashMap<Id, Conference>,
+    /// The conferences of seats that services have.
+    service_seats: HashMap<Id, Id>,
     timers: BTreeSet<(Instant, Timer)>,
     /// Sessions deleted a short while ago, so that a repeated DELETE is answered 204 (section 2.4).
     deleted: VecDeque<(Id, Secret)>,
@@ -188,6 +190,7 @@ impl Core {
             of_user: HashMap::new(),
             calls: HashMap::new(),
             conferences: HashMap::new(),
+            service_seats: HashMap::new(),
             timers: BTreeSet::new(),
             deleted: VecDeque::new(),
             doomed: Vec::new(),

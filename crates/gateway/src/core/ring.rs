@@ -229,6 +229,9 @@ impl Core {
     }
 
     pub(super) fn echo_answered(&mut self, now: Instant, call: &Id, answer: Option<String>, out: &mut Vec<Output>) {
+        if self.service_answered(now, call, answer.clone(), out) {
+            return;
+        }
         let happening = match description(answer) {
             Ok(sdp) => Happening::EchoReady { sdp },
             Err(_) => Happening::EchoFailed,

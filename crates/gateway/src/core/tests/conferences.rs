@@ -459,3 +459,30 @@ fn rooms_answer_by_themselves_and_are_no_users() {
     let events: Vec<_> = w.events(&a).into_iter().map(|e| (e.event.state, e.event.resource_url)).collect();
     assert!(events.iter().any(|(state, url)| *state == EventState::SessionTerminated && url.ends_with(&leg)));
 }
+
+#[test]
+fn a_service_is_invited_and_answers_by_itself() {
+    let mut p = Party::new(Limits::default());
+    let (host, leg) = (p.host.clone(), p.leg.clone());
+    for answer in [None, Some(OFFER.to_owned())] {
+        let mod_id = p.w.invite(&host, &leg, "echo").expect("invited");
+        p.w.mix(true);
+        let seat = p.w.echoes.last().cloned().expect("the echo was asked");
+        let answers = answer.is_some();
+        p.w.tell(Input::EchoAnswered { call: seat, answer });
+        if answers {
+            p.w.mix(true);
+            assert_eq!(p.w.news(&host), p.outcome("echo", &mod_id, reason::SUCCESS));
+        } else {
+            assert_eq!(p.w.news(&host), p.outcome("echo", &mod_id, reason::NOT_AVAILABLE));
+            assert!(p.w.echoes.is_empty());
+        }
+    }
+    p.w.expel(&host, &leg, "echo").expect("removed");
+    assert!(p.w.echoes.is_empty(), "the echo goes with its seat");
+    p.w.invite(&host, &leg, "room-lounge").expect("invited");
+    p.w.mix(true);
+    p.w.leave(&host, &leg, DeleteReason::Terminate);
+    assert!(p.w.echoes.is_empty());
+    p.is_over();
+}
