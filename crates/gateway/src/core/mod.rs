@@ -19,6 +19,7 @@ mod describe;
 mod directory;
 mod effects;
 mod lines;
+mod mixing;
 mod modify;
 mod moving;
 mod outbox;
@@ -44,11 +45,9 @@ use directory::Directory;
 use session::Session;
 
 pub use anchor::{AnchorEnd, AnchorTask, Ticket};
+pub use mixing::{MixerNews, MixerTask, Service};
 pub use relay::relay_sdp;
-pub use request::{
-    Answer, Auth, Delivery, Input, MixerNews, MixerTask, Output, PollAnswer, PollId, Refusal, Request, Service,
-    SocketEnd, TokenGrant,
-};
+pub use request::{Answer, Auth, Delivery, Input, Output, PollAnswer, PollId, Refusal, Request, SocketEnd, TokenGrant};
 
 /// An id on the wire: of a session, a leg or a call. Unreserved characters only, because original clients put ids into
 /// URLs without encoding them (rest-protocol.md section 1.4).
