@@ -57,7 +57,7 @@ static void nulls(void)
     config.event_channel = 0;
     config.struct_size = 0xffffffffu;
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
-    config.struct_size = (uint32_t)offsetof(ewebrtc_phone_config, reserved);
+    config.struct_size = (uint32_t)offsetof(ewebrtc_phone_config, event_channel);
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_STRUCT_SIZE);
     config.struct_size = sizeof config;
     {

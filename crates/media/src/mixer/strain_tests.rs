@@ -55,7 +55,7 @@ async fn a_process_that_cannot_keep_up_says_so_and_keeps_everybody() {
     };
     wait("the room gives up quality", &|| room.stats().quality_step >= 1).await;
     let strained = engine.metrics();
-    assert!(strained.quality_step >= 1 && strained.load_percent > 80, "{strained:?}");
+    assert!(strained.quality_step >= 1 && strained.load_percent >= 80, "{strained:?}");
     assert!(strained.quality_drops > before.quality_drops && strained.overruns > before.overruns);
     assert!(told.iter().all(|told| told.load(Ordering::Relaxed) <= crate::MOST_STRAIN));
     assert_eq!(room.stats().participants, 1, "nobody is dropped");
