@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import ewebrtc
+from ewebrtc._time import timeout as deadline
 import pytest
 
 from .support import PATIENCE, logged_in, soon, until
@@ -18,7 +19,7 @@ FRAMES = {"local_media": "silence;video=frames", "remote_media": "discard;video=
 def picture(number: int, key: bool) -> bytes:
     """Looks like VP8 to who does not decode it."""
     head = b"\x10\0\0\x9d\x01\x2a\x40\x01\xf0\0" if key else b"\x11\0\0"
-    return head + number.to_bytes(4) + bytes(number % 5 * 900)
+    return head + number.to_bytes(4, "big") + bytes(number % 5 * 900)
 
 
 async def draw(call: ewebrtc.Call) -> None:
@@ -51,9 +52,9 @@ async def shown(call: ewebrtc.Call) -> None:
     while call.read_frame():
         pass
     last, row = None, 0
-    async with asyncio.timeout(PATIENCE):
+    async with deadline(PATIENCE):
         async for frame in call.frames():
-            number = int.from_bytes(frame.data[10:14] if frame.key else frame.data[3:7])
+            number = int.from_bytes(frame.data[10:14] if frame.key else frame.data[3:7], "big")
             assert frame.data == picture(number, frame.key) and frame.codec == "vp8"
             row = row + 1 if last is not None and number == last + 1 else 1
             last = number
@@ -96,7 +97,7 @@ async def test_a_key_frame_is_asked_for(gateway: ewebrtc.Gateway) -> None:
         stats = call.stats()
         assert stats is not None and stats.frames_sent > 0 and stats.frames_received >= 10
         call.request_key_frame()
-        async with asyncio.timeout(PATIENCE):
+        async with deadline(PATIENCE):
             async for frame in call.frames():
                 if frame.key:
                     break
