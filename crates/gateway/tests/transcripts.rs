@@ -3,12 +3,12 @@
 
 mod common;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use common::*;
-use ewebrtc_wire::{decode_events, item_id_of, session_id_of};
+use ewebrtc_wire::{decode_events, item_id_of, reason, session_id_of};
 use serde_json::Value;
 use tokio::sync::mpsc;
 
@@ -45,11 +45,17 @@ impl<'a> Page<'a> {
     /// Learns the id behind the last placeholder of a recorded path.
     fn learn(&mut self, recorded: &str, real: &str) {
         let name = recorded.rsplit('/').next().unwrap_or_default();
-        let id = if recorded.contains("/calls/") { item_id_of(real) } else { session_id_of(real) };
+        let item = recorded.contains("/calls/") || recorded.contains("/conferences/");
+        let id = if item { item_id_of(real) } else { session_id_of(real) };
         let id = id.unwrap_or_else(|| panic!("{real}")).to_owned();
+        self.name(name, &id);
+    }
+
+    /// What this placeholder stands for is this id, now and later.
+    fn name(&mut self, name: &str, id: &str) {
         if name.starts_with('{') {
-            let known = self.ids.entry(name.to_owned()).or_insert_with(|| id.clone());
-            assert_eq!(*known, id, "{name}");
+            let known = self.ids.entry(name.to_owned()).or_insert_with(|| id.to_owned());
+            assert_eq!(known, id, "{name}");
         }
     }
 }
@@ -94,8 +100,7 @@ impl<'a> Page<'a> {
         assert_eq!(real["state"], state, "{what}");
         assert_eq!(real.get("modId").is_some(), recorded.get("modId").is_some(), "{what}");
         if let (Some(name), Some(id)) = (recorded["modId"].as_str(), real["modId"].as_str()) {
-            let known = self.ids.entry(name.to_owned()).or_insert_with(|| id.to_owned());
-            assert_eq!(known, id, "{what}");
+            self.name(name, id);
         }
         match (recorded.get("reason").and_then(Value::as_str), real.get("reason").and_then(Value::as_str)) {
             (Some("User not found"), reason) => assert_eq!(reason, Some("Not found"), "{what}"),
@@ -109,10 +114,29 @@ impl<'a> Page<'a> {
                 }
             }
             // D-13: the party that did not hang up may hear a text.
-            (None, reason) => assert!(matches!(reason, None | Some("Call terminated")), "{what}: {reason:?}"),
+            (None, reason) => assert!(reason.is_none_or(|text| FAREWELLS.contains(&text)), "{what}: {reason:?}"),
             (recorded, reason) => assert_eq!(reason, recorded, "{what}"),
         }
     }
+}
+
+/// What those hear whose call or conference others have ended.
+const FAREWELLS: [&str; 3] = ["Call terminated", reason::CONFERENCE_ENDED, reason::REMOVED];
+
+/// The host's end of a conference that a participant has left before.
+const LEAVER_IS_GONE: &str = "conference-leave entry 62";
+
+/// What the stub's mixer has said: the descriptions of each seat, in the order in which the seats were made.
+fn mixed(entries: &[Value]) -> Vec<VecDeque<String>> {
+    let mut seats: Vec<(&Value, VecDeque<String>)> = Vec::new();
+    for entry in entries.iter().filter(|e| e["event"]["type"] == "conferences") {
+        let Some(said) = sdp(entry) else { continue };
+        match seats.iter_mut().find(|(page, _)| **page == entry["page"]) {
+            Some((_, seat)) => seat.push_back(said),
+            None => seats.push((&entry["page"], [said].into())),
+        }
+    }
+    seats.into_iter().map(|(_, seat)| seat).collect()
 }
 
 /// Polls as the original client does, one poll at a time, until the session is gone.
@@ -162,8 +186,12 @@ async fn listen(url: &str) -> mpsc::Receiver<Value> {
 fn ours(recorded: &Value, request: &Value) -> (u16, Option<String>) {
     let status = recorded["status"].as_u64().expect("a status") as u16;
     let state = recorded["headers"]["x-state"].as_str().map(str::to_owned);
-    if request["headers"]["x-calls-action"] == "call-answer" {
+    let headers = &request["headers"];
+    if headers["x-calls-action"] == "call-answer" || headers["x-conference-action"] == "call-answer" {
         return (200, Some("accepted".into()));
+    }
+    if request["path"].as_str().is_some_and(|p| p.contains("/participants/")) {
+        return (202, state);
     }
     let session = request["path"].as_str().is_some_and(|p| p.matches('/').count() == 4);
     if request["method"] == "PUT" && session {
@@ -180,6 +208,7 @@ async fn replay(name: &str) {
     let anchor = told("session-open").zip(told("invitation-received")).filter(|_| early);
     let s = Server::start_with(|c| {
         c.domain = "stub.test".into();
+        c.mixer = fake_mixer(mixed(entries));
         if let Some((answer, offer)) = anchor {
             (c.ringback, c.anchor) = (true, fake_anchor(answer, offer));
         }
@@ -219,7 +248,7 @@ async fn replay(name: &str) {
                 }
                 let mut body = entry["body"].clone();
                 if let Some(text) = sdp(entry) {
-                    for part in ["call", "callsMediaModifications"] {
+                    for part in ["call", "callsMediaModifications", "conference", "conferenceModifications"] {
                         if body.get(part).is_some() {
                             body[part]["sdp"] = text.clone().into();
                         }
@@ -249,6 +278,11 @@ async fn replay(name: &str) {
                 } else {
                     assert_eq!(reply.body, "", "{what}");
                 }
+                let mod_id = |headers: &Value| headers["x-modid"].as_str().map(str::to_owned);
+                assert_eq!(mod_id(&response["headers"]).is_some(), reply.header("x-modid").is_some(), "{what}");
+                if let (Some(recorded), Some(real)) = (mod_id(&response["headers"]), reply.header("x-modid")) {
+                    known.name(&recorded, real);
+                }
                 if response["headers"]["x-expires"].is_string() {
                     assert_eq!(reply.header("x-expires"), Some("3600"), "{what}");
                 }
@@ -274,6 +308,18 @@ async fn replay(name: &str) {
                 // The stub tells the mover before anybody has taken over, ours when somebody has (section 5.11).
                 pages.get_mut(page).expect("a page").deferred.push(entry);
             }
+            Some("event") if what == LEAVER_IS_GONE => {
+                // Ours has told the host before that the participant has left (D-31), the stub said nothing.
+                let host = pages.get_mut(page).expect("a page");
+                let left = host.next(&what).await;
+                assert_eq!(
+                    (&left["state"], &left["reason"]),
+                    (&"mod-terminated".into(), &reason::LEFT.into()),
+                    "{what}"
+                );
+                assert_eq!(left["from"], "sip:bob@stub.test", "{what}");
+                host.expect(entry, &what).await;
+            }
             Some("event") => pages.get_mut(page).expect("a page").expect_with_deferred(entry, &what).await,
             _ => {}
         }
@@ -289,6 +335,7 @@ async fn replay(name: &str) {
     }
     assert!(logged_in || name.starts_with("login-") || name.starts_with("associate-"), "{name}: nobody polled");
     assert_eq!((s.gateway.state().session_count(), s.gateway.state().call_count()), (0, 0), "{name}");
+    assert_eq!((s.gateway.state().conference_count(), s.gateway.state().seat_count()), (0, 0), "{name}");
 }
 
 macro_rules! replays {
@@ -350,11 +397,14 @@ replays! {
     move_fails: "move-fails",
     offline_online: "offline-online",
     ringback: "ringback",
+    conference: "conference",
+    conference_hold: "conference-hold",
+    conference_leave: "conference-leave",
+    conference_reject: "conference-reject",
 }
 
 /// Why the other recordings are not replayed: what they show is not the gateway's, or not this gateway's.
 const NOT_REPLAYED: &[(&str, &str)] = &[
-    ("conference", "conferences are not built"),
     ("transfer", "through the stub's media anchor; ours is direct (D-27), see the tests of transfers"),
     ("second-invite-ignored", "a busy session is not rung (D-21), see below"),
     ("video-port-0", "an answer that the stub spoiled"),

@@ -2,15 +2,16 @@
 
 #![allow(dead_code)] // Every test file uses its own part.
 
+use std::collections::VecDeque;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
-use std::sync::Once;
+use std::sync::{Arc, Mutex, Once};
 use std::time::Duration;
 
 use ewebrtc_gateway::core::AnchorTask;
 use ewebrtc_gateway::{
     AnchorCall, AnchorFactory, AnchorMade, AnchorResult, EchoCall, EchoFactory, EchoResult, Gateway, GatewayConfig,
+    MixerFactory, MixerSeat, SeatLost, SeatResult, Soon,
 };
 use ewebrtc_wire::{EventObject, NumberedEvent, decode_events, item_id_of, session_id_of};
 use futures_util::{SinkExt as _, StreamExt as _};
@@ -318,6 +319,37 @@ pub fn fake_anchor(answer: String, offer: String) -> Arc<dyn AnchorFactory> {
         }
     }
     Arc::new(Fake(answer, offer))
+}
+
+/// A mixer that says what it is told to say: to each next seat its own descriptions, the first when it is made.
+pub fn fake_mixer(seats: Vec<VecDeque<String>>) -> Arc<dyn MixerFactory> {
+    struct Fake(Mutex<VecDeque<VecDeque<String>>>);
+    struct Taken(Mutex<VecDeque<String>>);
+    impl Fake {
+        fn next(&self) -> Soon<SeatResult> {
+            let mut said = self.0.lock().expect("no panic").pop_front().expect("no further seat was told of");
+            let first = said.pop_front().expect("a description");
+            Box::pin(async move { Ok((first, Box::new(Taken(Mutex::new(said))) as Box<dyn MixerSeat>)) })
+        }
+    }
+    impl MixerFactory for Fake {
+        fn answer(&self, _: &str, _: String, _: SeatLost) -> Soon<SeatResult> {
+            self.next()
+        }
+        fn offer(&self, _: &str, _: SeatLost) -> Soon<SeatResult> {
+            self.next()
+        }
+    }
+    impl MixerSeat for Taken {
+        fn accept(&self, _: String) -> Soon<Result<(), String>> {
+            Box::pin(async { Ok(()) })
+        }
+        fn answer_again(&self, _: String) -> Soon<Result<String, String>> {
+            let next = self.0.lock().expect("no panic").pop_front();
+            Box::pin(async move { next.ok_or_else(|| "no further description".to_owned()) })
+        }
+    }
+    Arc::new(Fake(Mutex::new(seats.into())))
 }
 
 /// The event channel as a WebSocket.
