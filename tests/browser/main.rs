@@ -210,6 +210,46 @@ async fn phone_calls_page_and_both_hear_each_other() {
     scene.page("client.logout()", json!([]));
 }
 
+/// The page offers again after an ICE restart, as browsers do when their network changes: both sides have new credentials, the
+/// media takes the new path, and both are heard on it.
+#[tokio::test(flavor = "multi_thread")]
+async fn page_restarts_ice_and_both_hear_each_other_on() {
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::new().await;
+    scene.page("client.dial(...args)", json!(["nora@ewebrtc.local"]));
+    let incoming = scene.phone_sees("call:incoming").await;
+    let call = scene.phone.call(incoming.call().expect("a handle"));
+    scene.phone.answer(AnswerOptions::default()).await.expect("answered");
+    scene.page_sees("connected", &json!(0));
+    scene.page_hears(PHONE_TONE);
+
+    let mut before = scene.page("client.path()", json!([]));
+    for _ in 0..2 {
+        let since = scene.page("client.count()", json!([]));
+        scene.page("client.restart()", json!([]));
+        scene.page_sees("modified", &since);
+        let deadline = Instant::now() + PATIENCE;
+        let after = loop {
+            let path = scene.page("client.path()", json!([]));
+            if path["changes"].as_u64() > before["changes"].as_u64() {
+                break path;
+            }
+            assert!(Instant::now() < deadline, "the media stays on the old path: {path}, before {before}");
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        };
+        for side in ["own", "theirs"] {
+            assert_ne!(before[side], after[side], "{side}: {after}");
+        }
+        before = after;
+        scene.page_hears(PHONE_TONE);
+    }
+    phone_hears_the_page(&call).await;
+    call.hangup().await.expect("the phone hangs up");
+    scene.page_sees("terminated", &json!(0));
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn page_calls_the_echo_and_hears_itself() {
     let _alone = ALONE.lock().await;

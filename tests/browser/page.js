@@ -376,6 +376,23 @@ const client = (() => {
       await answerAgain(modId);
     },
 
+    // Another path to the same party: the connection stays, its ICE credentials are new.
+    async restart() {
+      call.connection.restartIce();
+      await offerAgain(call.media);
+    },
+
+    // The credentials of both sides, and how often the path has changed.
+    async path() {
+      const fragment = ({ sdp }) => sdp.match(/^a=ice-ufrag:(\S+)/m)[1];
+      const { localDescription, remoteDescription } = call.connection;
+      let changes = 0;
+      for (const entry of (await call.connection.getStats()).values()) {
+        if (entry.type === 'transport') changes = entry.selectedCandidatePairChanges;
+      }
+      return { own: fragment(localDescription), theirs: fragment(remoteDescription), changes };
+    },
+
     async hangup() {
       call.state = 'disconnecting';
       await send('DELETE', `/sessions/${sessionId}/calls/${call.id}`, {
