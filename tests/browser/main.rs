@@ -12,8 +12,11 @@ mod video;
 mod video_calls;
 
 use driver::Browser;
-use ewebrtc::{AnswerOptions, Call, CallSettings, DialOptions, Event, Events, Gateway, GatewayConfig, LoginOptions};
-use ewebrtc::{PcmReader, Phone, PhoneConfig};
+use ewebrtc::{
+    AnswerOptions, Call, CallSettings, ConferenceOptions, DialOptions, Event, Events, Gateway, GatewayConfig,
+    LoginOptions,
+};
+use ewebrtc::{JoinOptions, PcmReader, Phone, PhoneConfig};
 use ewebrtc_media::analysis::{dominant_frequency, tone_level};
 use serde_json::{Value, json};
 use std::path::Path;
@@ -35,7 +38,7 @@ static ALONE: Mutex<()> = Mutex::const_new(());
 
 /// Gateway, phone and page, both logged in.
 struct Scene {
-    _gateway: Gateway,
+    gateway: Gateway,
     phone: Phone,
     events: Events,
     browser: Browser,
@@ -73,7 +76,7 @@ impl Scene {
         browser
             .eval("client.login(...args)", json!([gateway.url(), token.expose(), PAGE_TONE]))
             .expect("login of the page");
-        Self { _gateway: gateway, phone, events, browser }
+        Self { gateway, phone, events, browser }
     }
 
     /// The phone's next event of this name; an event that ends the call first fails the test.
@@ -206,6 +209,64 @@ async fn phone_calls_page_and_both_hear_each_other() {
     let end = scene.phone_sees("call:disconnected").await;
     assert_eq!(end.call(), Some(call.handle()));
     scene.page_sees("terminated", &json!(0));
+    scene.nothing_surprised_the_page();
+    scene.page("client.logout()", json!([]));
+}
+
+/// A conference of two phones and the page: each hears the two others.
+#[tokio::test(flavor = "multi_thread")]
+async fn page_takes_part_in_a_conference() {
+    const THIRD_TONE: f64 = 1319.0;
+    let _alone = ALONE.lock().await;
+    let mut scene = Scene::new().await;
+    let mut config = PhoneConfig::new(scene.gateway.url());
+    config.local_media = format!("tone:{THIRD_TONE}");
+    config.remote_media = "pcm".into();
+    let third = Phone::new(config).expect("a phone");
+    let mut invited = third.events();
+    let token = scene.gateway.dev_token("third").await.expect("a token").access_token;
+    third.login(LoginOptions::new(token)).await.expect("login of the third");
+
+    let conference = scene.phone.start_conference(ConferenceOptions::default()).await.expect("a conference");
+    scene.phone.add_participant("third").await.expect("invited");
+    while invited.next().await.expect("an event").name() != "conference:invitation-received" {}
+    third.join_conference(JoinOptions::default()).await.expect("joined");
+    scene.phone_sees("conference:invitation-accepted").await;
+    scene.phone.add_participant("page").await.expect("invited");
+    let incoming = scene.page_sees("incoming", &json!(0));
+    assert_eq!(incoming["from"], "sip:nora@ewebrtc.local");
+    scene.page("client.answer()", json!([]));
+    scene.page_sees("connected", &json!(0));
+    scene.phone_sees("conference:invitation-accepted").await;
+
+    let deadline = Instant::now() + PATIENCE;
+    loop {
+        let levels = scene.page("client.levels(...args)", json!([PHONE_TONE, THIRD_TONE, PAGE_TONE]));
+        let level = |n: usize| levels[n].as_f64().unwrap_or(-200.0);
+        if level(0) > -50.0 && level(1) > -50.0 && level(2) < -70.0 {
+            break;
+        }
+        assert!(Instant::now() < deadline, "the page hears {levels}");
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let reader = conference.pcm_reader().expect("the host's PCM");
+    let mut second = vec![0_i16; 48_000];
+    loop {
+        let have = reader.available();
+        if have >= second.len() {
+            reader.read(&mut second);
+            let level = |hz: f64| tone_level(&second, 48_000, hz);
+            if level(PAGE_TONE) > 0.02 && level(THIRD_TONE) > 0.02 && level(PHONE_TONE) < 0.005 {
+                break;
+            }
+        }
+        assert!(Instant::now() < deadline, "the host does not hear the two others");
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    scene.page("client.hangup()", json!([]));
+    scene.page_sees("terminated", &json!(0));
+    assert_eq!(scene.phone_sees("notification").await.text("message"), Some("Left the conference"));
+    scene.phone.end_conference().await.expect("ended");
     scene.nothing_surprised_the_page();
     scene.page("client.logout()", json!([]));
 }

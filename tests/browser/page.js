@@ -218,14 +218,20 @@ const client = (() => {
     for (const [name, value] of Object.entries(event)) {
       if (value === null) problems.push(`member ${name} is null in ${event.state}`);
     }
-    if (event.type !== 'calls') problems.push(`event of type ${event.type}`);
+    if (!['calls', 'conferences'].includes(event.type)) problems.push(`event of type ${event.type}`);
     const parts = event.resourceURL.split('/');
     const id = parts[6];
     if (parts[4] !== sessionId) problems.push(`event for session ${parts[4]}`);
     if (event.state === 'invitation-received') {
       if (call) problems.push('an invitation during a call');
       call = {
-        id, peer: event.from, state: 'created', connection: null, offer: event.sdp, media: mediaOf(directions(event.sdp)),
+        id,
+        kind: event.type,
+        peer: event.from,
+        state: 'created',
+        connection: null,
+        offer: event.sdp,
+        media: mediaOf(directions(event.sdp)),
       };
       note('incoming', { from: event.from, media: call.media });
       return;
@@ -311,7 +317,7 @@ const client = (() => {
     },
 
     async dial(address, media = 'audio') {
-      call = { id: null, peer: address, state: 'created', connection: connection(), offer: null, media };
+      call = { id: null, kind: 'calls', peer: address, state: 'created', connection: connection(), offer: null, media };
       if (media === 'video') await show();
       const sdp = await complete(call.connection, await call.connection.createOffer());
       const response = await send('POST', `/sessions/${sessionId}/calls`, {
@@ -322,14 +328,16 @@ const client = (() => {
       return call.id;
     },
 
+    // Answers a call, or joins a conference.
     async answer() {
       call.connection = connection();
       await apply('offer', call.offer);
       if (call.media === 'video') await show();
       const sdp = await complete(call.connection, await call.connection.createAnswer());
-      await send('PUT', `/sessions/${sessionId}/calls/${call.id}`, {
-        headers: { 'x-calls-action': 'call-answer' },
-        body: { callsMediaModifications: { sdp } },
+      const joins = call.kind === 'conferences';
+      await send('PUT', `/sessions/${sessionId}/${call.kind}/${call.id}`, {
+        headers: { [joins ? 'x-conference-action' : 'x-calls-action']: 'call-answer' },
+        body: { [joins ? 'conferenceModifications' : 'callsMediaModifications']: { sdp } },
       });
       // The gateway confirms an answer only after this response; a confirmation before it would lose the call.
       call.state = 'connecting';
@@ -395,7 +403,7 @@ const client = (() => {
 
     async hangup() {
       call.state = 'disconnecting';
-      await send('DELETE', `/sessions/${sessionId}/calls/${call.id}`, {
+      await send('DELETE', `/sessions/${sessionId}/${call.kind}/${call.id}`, {
         headers: { 'x-delete-reason': 'terminate' },
       });
     },
@@ -426,6 +434,15 @@ const client = (() => {
       const [a, b, c] = [power[best - 1], power[best], power[best + 1]];
       const shift = Number.isFinite(a) && Number.isFinite(c) && a - 2 * b + c !== 0 ? (a - c) / (2 * (a - 2 * b + c)) : 0;
       return { hz: (best + shift) * width, level: b, clear: b - other };
+    },
+
+    // How loud each of these frequencies is, in dBFS.
+    levels(...tones) {
+      if (!analyser) return tones.map(() => -200);
+      const power = new Float32Array(analyser.frequencyBinCount);
+      analyser.getFloatFrequencyData(power);
+      const width = audio.sampleRate / analyser.fftSize;
+      return tones.map((hz) => Math.max(-200, ...power.slice(Math.floor((hz - 15) / width), Math.ceil((hz + 15) / width))));
     },
 
     // Figures of the video of now: {decoded, keys, width, height, wanted, asked}; wanted and asked are the key frames that
