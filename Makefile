@@ -2,6 +2,7 @@
 # what is missing; Rust itself comes from rustup (https://rustup.rs).
 #
 #   make demo    two phones call each other through a gateway in the same process; writes target/demo/
+#   make demo-conference   four phones confer; each recording has the other three tones
 #   make test    everything: format, all tests with the browser's and Python's, clippy, documentation
 #   make bench   what calls cost and how long they take, in a release build; writes target/bench/
 #   make build   all libraries and programs, development profile
@@ -12,7 +13,7 @@
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench build deps fmt clean
+.PHONY: help demo demo-conference test bench build deps fmt clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
@@ -23,6 +24,10 @@ deps:
 demo:
 	@scripts/deps.sh build
 	cargo run --locked --example demo
+
+demo-conference:
+	@scripts/deps.sh build
+	cargo run --locked --example conference
 
 test:
 	@scripts/deps.sh build test python

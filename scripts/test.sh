@@ -33,6 +33,7 @@ step() { # step NAME LIMIT COMMAND...: LIMIT is a bound for a step that hangs, f
 step format 2m cargo fmt --all --check
 step tests 50m cargo test --locked --workspace --all-targets --no-fail-fast
 step demo 10m cargo run --locked --quiet --example demo
+step conference 10m cargo run --locked --quiet --example conference
 step doc-tests 10m cargo test --locked --workspace --doc
 step c-interface 45m ffi-tests/run.sh
 step python 30m bindings/python/run-tests.sh

@@ -7,7 +7,8 @@
 //! [`core`] (all decisions, no clock and no network) and back as outputs: answers of polls, echoes to start.
 //!
 //! Calls pass their descriptions through end to end, so media flows directly between the parties (rest-protocol.md D-27);
-//! only calls to `echo` have media here, and those that get a ringback tone ([`GatewayConfig::ringback`]).
+//! only calls to `echo` and to rooms have media here, conferences, and calls that get a ringback tone
+//! ([`GatewayConfig::ringback`]).
 //!
 //! ```no_run
 //! # async fn run() -> Result<(), ewebrtc_gateway::GatewayError> {

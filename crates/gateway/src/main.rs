@@ -34,7 +34,8 @@ Usage: ewebrtc-gateway --dev [options]
 The only line on standard output is `listening on http://ADDRESS:PORT`. Logs go to standard error; RUST_LOG chooses them
 (for example RUST_LOG=debug). SIGTERM and SIGINT end the program within 5 seconds with status 0.
 
-Every user NAME can be called as NAME@DOMAIN or by its name alone; `echo` answers and sends the caller's voice back.";
+Every user NAME can be called as NAME@DOMAIN or by its name alone; `echo` answers and sends the caller's voice back,
+and all who call the same `room-NAME` hear each other.";
 
 /// What the command line asks for.
 enum Wish {
