@@ -106,15 +106,19 @@ impl Pair {
     }
 
     async fn expect(&mut self, wanted: LegEvent) {
+        self.expect_all(vec![wanted]).await;
+    }
+
+    /// Waits for these events, in any order.
+    async fn expect_all(&mut self, mut wanted: Vec<LegEvent>) {
         let wait = async {
-            while let Some(event) = self.events.recv().await {
-                if event == wanted {
-                    return;
-                }
+            while !wanted.is_empty() {
+                let event = self.events.recv().await.unwrap_or_else(|| panic!("the leg is gone before {wanted:?}"));
+                wanted.retain(|other| *other != event);
             }
-            panic!("the leg is gone before {wanted:?}");
         };
-        timeout(PATIENCE, wait).await.unwrap_or_else(|_| panic!("{wanted:?} comes: {:?}", self.leg.stats()));
+        let in_time = timeout(PATIENCE, wait).await.is_ok();
+        assert!(in_time, "{wanted:?} comes: {:?}", self.leg.stats());
     }
 }
 
@@ -129,8 +133,7 @@ async fn page_and_leg_see_each_other_and_ask_each_other_for_key_frames() {
     pair.page("pair.addVideo()", json!([]));
     pair.page_offers().await;
     assert_eq!(pair.direction(), Some(Direction::SendRecv));
-    pair.expect(LegEvent::FirstAudio).await;
-    pair.expect(LegEvent::FirstVideo).await;
+    pair.expect_all(vec![LegEvent::FirstAudio, LegEvent::FirstVideo]).await;
 
     let frames = pair.leg_sees(20).await;
     assert!(frames.iter().all(|frame| frame.codec == VideoCodec::Vp8));
