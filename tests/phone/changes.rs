@@ -115,6 +115,49 @@ async fn two_calls_change_places_and_the_first_goes_on_when_the_second_ends() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_second_caller_is_answered_with_the_first_one_on_hold_or_gone() {
+    let gateway = gateway().await;
+    let mut alice = talker(&gateway, "alice", 440).await;
+    let mut bob = talker(&gateway, "bob", 1000).await;
+    let mut carol = talker(&gateway, "carol", 1700).await;
+    for action in ["hold", "end"] {
+        let at_bob = bob.phone.dial(DialOptions::new("alice")).await.expect("dial");
+        answered(&mut bob, &mut alice).await;
+        let ear_b = Ear::of(&at_bob);
+        ear_b.hears(440.0).await;
+        let at_carol = carol.phone.dial(DialOptions::new("alice")).await.expect("dial");
+        let second = alice.until("call:incoming").await.call().expect("a handle");
+        let options = AnswerOptions { action: Some(action.into()), ..AnswerOptions::default() };
+        alice.phone.answer(options).await.expect("answer");
+        carol.until("media:established").await;
+        let (ear_a, ear_c) = (Ear::of(&alice.phone.call(second)), Ear::of(&at_carol));
+        ear_a.hears(1700.0).await;
+        ear_c.hears(440.0).await;
+        if action == "end" {
+            bob.until("call:disconnected").await;
+            assert_eq!(alice.phone.calls().await.expect("calls").len(), 1);
+            at_carol.hangup().await.expect("hangup");
+        } else {
+            ear_b.hears_nothing().await;
+            assert_eq!(alice.phone.calls().await.expect("calls").len(), 2);
+            // The first one is taken up again when the second is over.
+            at_carol.hangup().await.expect("hangup");
+            alice.until("call:resumed").await;
+            ear_b.hears(440.0).await;
+            at_bob.hangup().await.expect("hangup");
+        }
+        alice.until("call:disconnected").await;
+        while !alice.phone.calls().await.expect("calls").is_empty() {
+            alice.until("call:disconnected").await;
+        }
+    }
+    for party in [alice, bob, carol] {
+        party.leave().await;
+    }
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_transfer_brings_the_two_others_together() {
     let gateway = gateway().await;
     let mut alice = talker(&gateway, "alice", 440).await;

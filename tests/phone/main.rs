@@ -20,3 +20,4 @@ mod sessions;
 mod sockets;
 mod stub;
 mod video;
+mod words;

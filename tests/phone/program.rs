@@ -12,14 +12,14 @@ use std::process::{Child, Command, ExitStatus, Stdio};
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
-struct Program {
-    child: Child,
+pub struct Program {
+    pub child: Child,
     lines: mpsc::Receiver<String>,
     seen: Vec<Value>,
 }
 
 impl Program {
-    fn start(gateway: &str, user: &str, more: &[&str]) -> Self {
+    pub fn start(gateway: &str, user: &str, more: &[&str]) -> Self {
         let mut child = Command::new(env!("CARGO_BIN_EXE_ewebrtc-phone"))
             .args(["--gateway", gateway, "--user", user])
             .args(more)
@@ -39,7 +39,7 @@ impl Program {
         Self { child, lines, seen: Vec::new() }
     }
 
-    fn say(&mut self, line: &str) {
+    pub fn say(&mut self, line: &str) {
         writeln!(self.child.stdin.as_mut().expect("piped"), "{line}").expect("the program reads");
     }
 
@@ -57,11 +57,11 @@ impl Program {
         }
     }
 
-    fn event(&mut self, name: &str) -> Value {
+    pub fn event(&mut self, name: &str) -> Value {
         self.until(name, |v| v["event"] == name)
     }
 
-    fn outcome(&mut self, id: &str) -> Value {
+    pub fn outcome(&mut self, id: &str) -> Value {
         let fits = |v: &Value| v.get("event").is_none() && v["id"] == id;
         // It may have come beside an event that was waited for.
         match self.seen.iter().find(|v| fits(v)) {
@@ -98,7 +98,7 @@ impl Program {
         assert!(status.success());
     }
 
-    fn end(&mut self) -> ExitStatus {
+    pub fn end(&mut self) -> ExitStatus {
         let deadline = Instant::now() + PATIENCE;
         while Instant::now() < deadline {
             if let Some(status) = self.child.try_wait().expect("a child") {
