@@ -13,7 +13,7 @@ pub enum Error {
     Phone(Box<ErrorObject>),
     /// The handle is not (or no longer) that of a live call.
     NotFound,
-    /// The Phone API has no method of this name, or not yet.
+    /// The Phone API has no method of this name.
     UnknownMethod(String),
     /// The phone is closed.
     Closed,

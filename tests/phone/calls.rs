@@ -4,7 +4,7 @@
 
 use crate::party::{PATIENCE, Party, gateway};
 use ewebrtc::{AnswerOptions, DialOptions, Error, Gateway, GatewayConfig};
-use ewebrtc_media::analysis::tone_level;
+use ewebrtc_media::analysis::{rms, tone_level};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -84,9 +84,9 @@ async fn a_call_is_answered_and_ended_in_the_documented_order() {
     gateway.stop().await;
 }
 
-/// Half a second of what `reader` gets, after a second of settling.
-async fn listen(call: &ewebrtc::Call) -> Vec<i16> {
-    let reader = call.pcm_reader().expect("remoteMedia pcm");
+/// Half a second of what `reader` gets, after what it has and a second of settling.
+async fn listen(reader: &ewebrtc::PcmReader) -> Vec<i16> {
+    while reader.read(&mut [0; 4800]) > 0 {}
     let mut heard = Vec::new();
     let work = async {
         while heard.len() < 48_000 * 3 / 2 {
@@ -116,8 +116,10 @@ async fn both_parties_hear_the_others_tone() {
     let call = connected(&mut alice, &mut bob).await;
     let incoming = bob.seen().iter().find(|e| e.name() == "call:incoming").and_then(|e| e.call()).expect("a handle");
     let at_bob = bob.phone.call(incoming);
-    for (call, own, other) in [(&call, 440.0, 1000.0), (&at_bob, 1000.0, 440.0)] {
-        let heard = listen(call).await;
+    let reader = |call: &ewebrtc::Call| call.pcm_reader().expect("remoteMedia pcm");
+    let (ear_a, ear_b) = (reader(&call), reader(&at_bob));
+    for (ear, own, other) in [(&ear_a, 440.0, 1000.0), (&ear_b, 1000.0, 440.0)] {
+        let heard = listen(ear).await;
         let (wanted, unwanted) = (tone_level(&heard, 48_000, other), tone_level(&heard, 48_000, own));
         assert!(wanted > 0.02 && unwanted < wanted / 20.0, "{other} Hz: {wanted}, {own} Hz: {unwanted}");
     }
@@ -129,8 +131,11 @@ async fn both_parties_hear_the_others_tone() {
     let before = at_bob.stats().expect("a leg").packets_received;
     tokio::time::sleep(Duration::from_millis(600)).await;
     assert!(at_bob.stats().expect("a leg").packets_received > before + 20, "packets go on while muted");
+    assert!(rms(&listen(&ear_b).await) < 0.001, "a muted phone is heard");
+    assert!(tone_level(&listen(&ear_a).await, 48_000, 1000.0) > 0.02, "who is muted hears the other");
     call.unmute().await.expect("unmute");
     alice.until("call:unmuted").await;
+    assert!(tone_level(&listen(&ear_b).await, 48_000, 440.0) > 0.02, "heard again");
     alice.phone.hangup().await.expect("hangup");
     bob.until("call:disconnected").await;
     alice.leave().await;
@@ -155,7 +160,7 @@ async fn pcm_that_is_written_comes_back_from_echo() {
         .collect();
     assert_eq!(writer.write(&tone), tone.len(), "four seconds fit");
     alice.until("media:established").await;
-    let heard = listen(&call).await;
+    let heard = listen(&call.pcm_reader().expect("remoteMedia pcm")).await;
     let level = tone_level(&heard, 48_000, 700.0);
     assert!(level > 0.05, "700 Hz at {level}");
     call.hangup().await.expect("hangup");

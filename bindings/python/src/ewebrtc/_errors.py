@@ -130,7 +130,7 @@ class CallEndedError(NotFoundError):
 
 
 class UnknownMethodError(Error):
-    """The phone has no method of this name, or not yet."""
+    """The phone has no method of this name."""
 
 
 class ClosedError(Error):
