@@ -202,7 +202,7 @@ async fn paths_that_are_no_text_are_refused() {
 }
 
 #[tokio::test]
-async fn what_is_not_built_claims_nothing() {
+async fn a_conference_that_nobody_has_claims_nothing() {
     let s = Server::start().await;
     let alice = s.login("alice").await;
     let join = json!({"conferenceModifications": {"sdp": OFFER}});
