@@ -402,7 +402,7 @@ async fn what_the_closing_of_a_phone_interrupts_fails_with_its_code() {
     for (state, method, options, code) in interrupted() {
         let wire = Wire::to(gateway.url()).await;
         let mut scene = Scene::behind(&gateway, wire.url(), state).await;
-        wire.set(Mode::Hang).await;
+        wire.hang();
         scene.phone.phone.invoke_async(method, options, Some("here")).await.expect("accepted");
         scene.phone.phone.close();
         let finished = loop {

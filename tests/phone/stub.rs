@@ -5,7 +5,7 @@
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -41,6 +41,8 @@ struct State {
     frozen: watch::Sender<()>,
     target: String,
     connections: Vec<JoinHandle<()>>,
+    /// Holds the port while nothing listens there, so that no other test gets it.
+    placeholder: Option<TcpSocket>,
 }
 
 /// A TCP relay on a port of its own.
@@ -61,6 +63,7 @@ impl Wire {
             frozen: watch::Sender::new(()),
             target,
             connections: Vec::new(),
+            placeholder: None,
         }));
         let wire = Self { address, state, accepting: Mutex::new(None) };
         wire.accept(listener);
@@ -84,13 +87,20 @@ impl Wire {
             state.connections.drain(..).for_each(|c| c.abort());
             std::mem::replace(&mut state.mode, mode)
         };
-        if mode == Mode::Refuse {
-            if let Some(task) = self.accepting.lock().expect("whole").take() {
+        if mode == Mode::Refuse && was != Mode::Refuse {
+            let task = self.accepting.lock().expect("whole").take();
+            if let Some(task) = task {
                 task.abort();
+                // The listener is closed then.
+                let _ = task.await;
             }
-        } else if was == Mode::Refuse {
-            let listener = TcpListener::bind(self.address).await.expect("the same port again");
-            self.accept(listener);
+            let socket = TcpSocket::new_v4().expect("a socket");
+            socket.set_reuseaddr(true).expect("the port may be taken again");
+            socket.bind(self.address).expect("the same port again");
+            self.state.lock().expect("whole").placeholder = Some(socket);
+        } else if mode != Mode::Refuse && was == Mode::Refuse {
+            let socket = self.state.lock().expect("whole").placeholder.take().expect("kept");
+            self.accept(socket.listen(64).expect("the port was kept"));
         }
     }
 
@@ -98,6 +108,12 @@ impl Wire {
     pub fn freeze(&self) {
         let next = watch::Sender::new(());
         std::mem::replace(&mut self.state.lock().expect("whole").frozen, next).send_replace(());
+    }
+
+    /// From now on nobody gets an answer: running connections stay open and carry nothing, new ones are as in [`Mode::Hang`].
+    pub fn hang(&self) {
+        self.state.lock().expect("whole").mode = Mode::Hang;
+        self.freeze();
     }
 
     /// From now on leads to another gateway.
