@@ -18,6 +18,9 @@ fn ring(rate: u32, capacity_ms: u32) -> SampleRing {
     SampleRing::new(samples as usize)
 }
 
+/// In the number of the leg that has a turn: it has no need of it, and another one may take it.
+const SPARE: u64 = 1 << 63;
+
 /// Which leg uses the far end of something that only one leg can use at a time; the others wait for their turn.
 #[derive(Default)]
 pub(crate) struct Turn(AtomicU64);
@@ -29,9 +32,19 @@ impl Turn {
             || self.0.compare_exchange(0, leg, Ordering::AcqRel, Ordering::Relaxed).is_ok()
     }
 
+    /// As [`Turn::is_of`] for a leg that says whether it needs the turn. One that does not keeps it until another one does.
+    pub(crate) fn is_of_needing(&self, leg: u64, needs: bool) -> bool {
+        let wanted = if needs { leg } else { leg | SPARE };
+        let now = self.0.load(Ordering::Acquire);
+        let free = now == 0 || now & !SPARE == leg || needs && now & SPARE != 0;
+        now == wanted || free && self.0.compare_exchange(now, wanted, Ordering::AcqRel, Ordering::Relaxed).is_ok()
+    }
+
     /// Gives the turn back if `leg` has it.
     pub(crate) fn release(&self, leg: u64) {
-        let _ = self.0.compare_exchange(leg, 0, Ordering::Release, Ordering::Relaxed);
+        for own in [leg, leg | SPARE] {
+            let _ = self.0.compare_exchange(own, 0, Ordering::Release, Ordering::Relaxed);
+        }
     }
 }
 

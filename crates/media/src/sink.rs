@@ -107,7 +107,7 @@ impl Drop for Owner {
 /// end, silence included, nothing between them.
 ///
 /// Clones are handles of the same file. Only one leg records at a time; a second one has its turn when the first has
-/// ended. The header is right at least every half second and after [`WavRecorder::flush`]; when the last handle is
+/// ended, or while the first receives nothing because it is held. The header is right at least every half second and after [`WavRecorder::flush`]; when the last handle is
 /// dropped the file is complete (dropping waits for the disk, normally some milliseconds, at most 5 s).
 #[derive(Clone)]
 pub struct WavRecorder {
@@ -252,12 +252,12 @@ impl Drain {
         })
     }
 
-    /// Takes 10 ms.
-    pub(crate) fn write(&mut self, samples: &[i16; TICK_SAMPLES]) {
+    /// Takes 10 ms. A leg that is not `receiving` leaves the recording to another one that is.
+    pub(crate) fn write(&mut self, samples: &[i16; TICK_SAMPLES], receiving: bool) {
         match self {
             Drain::Discard => {}
             Drain::Tape { tape, leg } => {
-                if tape.turn.is_of(*leg) {
+                if tape.turn.is_of_needing(*leg, receiving) {
                     let lost = samples.len() - tape.ring.write(samples);
                     tape.lost.fetch_add(lost as u64, Ordering::Relaxed);
                 }

@@ -288,7 +288,7 @@ impl LegWork {
         }
         measure(&mut self.level_in, &pcm);
         if self.parts.shared.listening.load(Ordering::Acquire) {
-            self.parts.drain.write(&pcm);
+            self.parts.drain.write(&pcm, receiving);
         }
         pcm
     }

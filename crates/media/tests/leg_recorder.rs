@@ -5,8 +5,9 @@ mod leg_common;
 use std::time::{Duration, Instant};
 
 use ewebrtc_media::analysis::{dominant_frequency, read_wav, rms};
+use ewebrtc_media::transport::Direction;
 use ewebrtc_media::{AudioSink, AudioSource, WavRecorder};
-use leg_common::{PATIENCE, Scratch, two, until};
+use leg_common::{PATIENCE, Scratch, negotiate, two, until};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_calls_follow_one_another_in_one_file() {
@@ -94,4 +95,42 @@ async fn a_dropped_leg_ends_and_its_recording_is_complete() {
     // Other tests of this file may have legs of their own at the same time; these two are gone in any case.
     until("the legs are let go", || ewebrtc_media::Engine::global().metrics().legs <= legs.max(6)).await;
     assert!(PATIENCE > Duration::ZERO);
+}
+
+/// A call on hold is silent: what the program hears meanwhile is the other call.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_calls_the_one_that_is_not_held_is_recorded() {
+    let file = Scratch::new("beside.wav");
+    let recorder = WavRecorder::create(&file.0).expect("a recorder");
+    let sink = || AudioSink::Recorder(recorder.clone());
+    let tone = |hz| AudioSource::Tone { hz };
+    let (first, far) = two(AudioSource::Silence, sink(), tone(440.0), AudioSink::Discard).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    first.leg.set_direction(Direction::SendOnly);
+    negotiate(&first, &far).await;
+    tokio::time::sleep(Duration::from_millis(300)).await;
+    let (second, other) = two(AudioSource::Silence, sink(), tone(1_000.0), AudioSink::Discard).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    second.leg.set_direction(Direction::SendOnly);
+    negotiate(&second, &other).await;
+    first.leg.set_direction(Direction::SendRecv);
+    negotiate(&first, &far).await;
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    for party in [first, far, second, other] {
+        party.leg.close().await;
+    }
+    drop(recorder);
+    let (samples, _) = read_wav(&file.0).expect("complete at the end");
+    // Tenths of seconds in which there is a tone, as often as it is the same one.
+    let mut heard: Vec<(f64, usize)> = Vec::new();
+    for part in samples.chunks_exact(4_800).filter(|part| rms(part) > 0.05) {
+        let hz = dominant_frequency(part, 48_000);
+        match heard.last_mut().filter(|(before, _)| (hz - before).abs() < 20.0) {
+            Some((_, times)) => *times += 1,
+            None => heard.push((hz, 1)),
+        }
+    }
+    heard.retain(|(_, times)| *times > 4);
+    let order: Vec<bool> = heard.iter().map(|(hz, _)| *hz > 700.0).collect();
+    assert_eq!(order, [false, true, false], "{heard:?}");
 }

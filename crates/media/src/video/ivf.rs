@@ -258,7 +258,7 @@ impl Drop for Owner {
 /// The codec is that of the first picture; pictures of another one are left out and counted as lost.
 ///
 /// Clones are handles of the same file. Only one leg records at a time; a second one has its turn when the first has
-/// ended. The header, with size and number of pictures, is right at least every half second and after
+/// ended, or while the first receives no video. The header, with size and number of pictures, is right at least every half second and after
 /// [`IvfRecorder::flush`]; when the last handle is dropped the file is complete (dropping waits for the disk, normally
 /// some milliseconds, at most 5 s).
 #[derive(Clone)]

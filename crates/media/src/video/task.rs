@@ -116,6 +116,9 @@ impl Work {
         let orders = shared.video.take_orders();
         if let Some(route) = orders.route {
             self.route = route;
+            if !self.receives() {
+                self.release_sink();
+            }
         }
         if let Some(feed) = orders.feed {
             self.pacer.clear();
@@ -165,7 +168,7 @@ impl Work {
             let figures = &shared.video.figures;
             count(&figures.frames_received, 1);
             count(&figures.key_frames_received, u64::from(frame.key));
-            if self.was_active {
+            if self.was_active && self.receives() {
                 self.hand_on(frame);
             }
         }
@@ -174,6 +177,20 @@ impl Work {
         count(&figures.packets_received, received);
         count(&figures.packets_lost, lost);
         count(&figures.frames_dropped, dropped);
+    }
+
+    /// Whether video of the other side is wanted; that of a held call is not.
+    fn receives(&self) -> bool {
+        self.route.is_some_and(|route| route.direction.receives())
+    }
+
+    /// Leaves the sink to the leg that needs it next.
+    fn release_sink(&self) {
+        match &self.parts.sink {
+            VideoSink::Discard => {}
+            VideoSink::Ivf(recorder) => recorder.release(self.parts.leg),
+            VideoSink::Frames(writer) => writer.release(self.parts.leg),
+        }
     }
 
     fn hand_on(&mut self, frame: VideoFrame) {
@@ -256,11 +273,7 @@ impl Work {
 
 impl Drop for Work {
     fn drop(&mut self) {
-        match &self.parts.sink {
-            VideoSink::Discard => {}
-            VideoSink::Ivf(recorder) => recorder.release(self.parts.leg),
-            VideoSink::Frames(writer) => writer.release(self.parts.leg),
-        }
+        self.release_sink();
     }
 }
 
