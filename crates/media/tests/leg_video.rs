@@ -301,6 +301,37 @@ async fn what_is_seen_is_recorded_from_the_activation_to_the_end() {
     a.leg.close().await;
 }
 
+/// The recording is left to another call while this one is held, and the first picture of each is a key frame.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn of_two_calls_the_one_that_is_not_held_is_recorded() {
+    let scratch = Scratch::new("beside.ivf");
+    let recorder = IvfRecorder::create(&scratch.0).expect("writable");
+    let mut parties = Vec::new();
+    for _ in 0..2 {
+        let (mut far, _) = video_party(Some(VideoSource::Ivf(counter("counter.ivf")))).await;
+        let sink = VideoSink::Ivf(recorder.clone());
+        let mut own =
+            Party::new(LegConfig { video_sink: sink, ..config(AudioSource::Silence, AudioSink::Discard) }).await;
+        far.leg.set_video(Some(Direction::SendRecv));
+        own.leg.set_video(Some(Direction::SendRecv));
+        call(&mut far, &mut own).await;
+        until("pictures", || own.leg.stats().video.frames_received >= 20).await;
+        own.leg.set_direction(Direction::SendOnly);
+        own.leg.set_video(Some(Direction::SendOnly));
+        negotiate(&own, &far).await;
+        parties.extend([own, far]);
+    }
+    for party in parties {
+        party.leg.close().await;
+    }
+    drop(recorder);
+    let (film, recorded) = (Film::open("counter.ivf"), Film::read(&scratch.0));
+    let begins: Vec<usize> =
+        (0..recorded.pictures.len()).filter(|n| recorded.pictures[*n] == film.pictures[0]).collect();
+    assert!(begins.len() == 2 && begins[0] == 0 && begins[1] >= 20, "{begins:?}");
+    assert!(recorded.pictures.len() >= begins[1] + 20, "{} pictures", recorded.pictures.len());
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_file_that_cannot_be_had_is_told_with_its_name_when_the_leg_is_made() {
     let scratch = Scratch::new("no.ivf");
