@@ -66,7 +66,7 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
     let rest: Vec<&str> = words.collect();
     match (word.as_str(), rest.as_slice()) {
         ("quit" | "exit", []) => return Outcome::Quit,
-        ("help" | "?", _) => out.message(&format!("{}\n{WORDS}", utilities::WORDS)),
+        ("help" | "?", _) => out.message(&format!("{WORDS}\n{}", utilities::WORDS)),
         ("dial" | "call" | "add", [destination @ .., "audio" | "video"]) if !destination.is_empty() => {
             let kind = rest.last().copied().unwrap_or_default();
             give(phone, out, calling(&word), json!({"destination": destination.join(" "), "mediaType": kind})).await;
@@ -109,7 +109,7 @@ pub async fn run(phone: &Phone, out: &Output, line: &str) -> Outcome {
         _ => match utilities::read(phone, &word, &rest) {
             Some(Asked::Method(method, options)) => give(phone, out, method, options).await,
             Some(Asked::Shown(text)) => out.message(&text),
-            None => out.message(&format!("not understood: {line}\n{}\n{WORDS}", utilities::WORDS)),
+            None => out.message(&format!("not understood: {line}\n{WORDS}\n{}", utilities::WORDS)),
         },
     }
     Outcome::Continue
