@@ -1,4 +1,5 @@
-"""Conferences: what a host and a participant do. The gateway is a stand-in that lets the test say what the others do."""
+"""Conferences: what a host and a participant do. In the last test the gateway is the real one, which mixes; in the others it is
+a stand-in that lets the test say what the others do."""
 
 from __future__ import annotations
 
@@ -8,7 +9,7 @@ import ewebrtc
 import pytest
 
 from .focus import focus
-from .support import PATIENCE, logged_in, soon, until
+from .support import PATIENCE, heard, logged_in, soon, until
 
 BOB = "sip:bob@example.com"
 
@@ -102,3 +103,25 @@ async def test_without_a_conference_every_method_is_refused_with_its_code(gatewa
             with pytest.raises(ewebrtc.PhoneError) as refused:
                 await soon(work())
             assert refused.value.error_code == code
+
+
+async def test_host_and_guest_hear_each_other_over_the_gateway(gateway: ewebrtc.Gateway) -> None:
+    settings = {"remote_media": "pcm", "pcm_rate": 16_000}
+    async with (
+        logged_in(gateway, "alice", local_media="tone:440", **settings) as alice,
+        logged_in(gateway, "bob", local_media="tone:1000", **settings) as bob,
+    ):
+        news, invitations = alice.events(), bob.events()
+        hosted = await soon(alice.start_conference())
+        await soon(alice.add_participant("bob"))
+        invitation = await until(invitations, "conference:invitation-received")
+        await soon(bob.join_conference())
+        await until(news, "conference:invitation-accepted")
+        joined = invitation.conference
+        assert joined is not None
+        # Not oneself, or it would be no single tone.
+        await heard(hosted, 1000)
+        await heard(joined, 440)
+        assert [guest.participant for guest in await soon(alice.get_participants())] == ["bob@ewebrtc.local"]
+        await soon(alice.end_conference())
+        assert (await joined.ended(PATIENCE)).name == "conference:ended"
