@@ -6,8 +6,9 @@
 //! dispatcher thread per phone), `core` (what a phone is, without I/O or clock), `signal` (HTTP to the gateway), and the
 //! crates `ewebrtc_wire` (the protocol) and `ewebrtc_media` (peer connections, codecs, sources and sinks).
 //!
-//! ```no_run
-//! # async fn run() -> Result<(), ewebrtc::Error> {
+//! ```
+//! # #[tokio::main]
+//! # async fn main() -> Result<(), ewebrtc::Error> {
 //! let gateway = ewebrtc::Gateway::start(ewebrtc::GatewayConfig::development()).await?;
 //! let phone = ewebrtc::Phone::new(ewebrtc::PhoneConfig::new(gateway.url()))?;
 //! let token = gateway.dev_token("alice").await?.access_token;
@@ -46,7 +47,7 @@ pub use ewebrtc_wire::Secret;
 /// Version of the library, as `getVersion` answers it.
 pub const VERSION: &str = env!("CARGO_PKG_VERSION");
 
-/// The examples of README.md and of the guide are compiled with the documentation's tests.
+/// The examples of README.md and of the guide are compiled, and that of README.md is run, with the documentation's tests.
 #[cfg(doctest)]
 mod pages {
     #[doc = include_str!("../README.md")]
