@@ -105,7 +105,7 @@
  Version of this interface: the major number times 65536 plus the minor one. The minor number rises when something is
  added, the major one when something is removed or changed.
  */
-#define EWEBRTC_ABI_VERSION 65537
+#define EWEBRTC_ABI_VERSION 65538
 
 /*
  One request after the other waits at the gateway for events: what every gateway offers.
@@ -588,6 +588,17 @@ ewebrtc_status ewebrtc_video_request_key_frame(ewebrtc_phone phone,
  */
 ewebrtc_status ewebrtc_gateway_start(const char *listen,
                                      ewebrtc_gateway *out);
+
+/*
+ As ewebrtc_gateway_start, with more options, as a JSON object: "listen" and "domain" (of the accounts) are texts, "ringback"
+ (callers hear it ring; early media) is true or false, "sessionSeconds" (lifetime without a refresh), "ringSeconds", "pollSeconds" (1 to 35),
+ "pingSeconds" (of WebSockets) and "lostSeconds" (a phone that has not asked for events so long is gone) are whole numbers.
+
+ options_json: null or empty for none. Errors: as ewebrtc_gateway_start, and EWEBRTC_ERR_ARGUMENT for an option that is unknown
+ or whose value cannot be used.
+ */
+ewebrtc_status ewebrtc_gateway_start_with(const char *options_json,
+                                          ewebrtc_gateway *out);
 
 /*
  The address of a gateway, for the configuration of a phone.

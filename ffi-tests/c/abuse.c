@@ -91,6 +91,11 @@ static void nulls(void)
     CHECK(ewebrtc_gateway_start("nowhere", &none) == EWEBRTC_ERR_ARGUMENT);
     CHECK(ewebrtc_gateway_start("127.0.0.1:99999", &none) == EWEBRTC_ERR_ARGUMENT);
     CHECK(ewebrtc_gateway_start("192.0.2.77:80", &none) == EWEBRTC_ERR_SYSTEM);
+    CHECK(ewebrtc_gateway_start_with("{}", NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_gateway_start_with("[]", &none) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_gateway_start_with("{\"ringing\":true}", &none) == EWEBRTC_ERR_ARGUMENT && strstr(ewebrtc_last_error(), "ringing"));
+    CHECK(ewebrtc_gateway_start_with("{\"ringback\":1}", &none) == EWEBRTC_ERR_ARGUMENT);
+    CHECK(ewebrtc_gateway_start_with("{\"pollSeconds\":36}", &none) == EWEBRTC_ERR_ARGUMENT && none == 0);
     CHECK(ewebrtc_gateway_url(1, NULL) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_dev_token(NULL, "a", &text) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_dev_token(url, NULL, &text) == EWEBRTC_ERR_NULL);

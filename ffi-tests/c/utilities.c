@@ -223,6 +223,34 @@ static void network(void)
     watch_done(&watch);
 }
 
+/* A gateway with a domain of its own, at which callers hear it ring. */
+static void options_of_a_gateway(void)
+{
+    ewebrtc_gateway gateway = 0;
+    ewebrtc_phone alice, bob;
+    struct watch at_alice, at_bob;
+    char *there = NULL;
+    OK(ewebrtc_gateway_start_with("{\"domain\":\"example.org\",\"ringback\":true,\"sessionSeconds\":600}", &gateway));
+    OK(ewebrtc_gateway_url(gateway, &there));
+    watch_init(&at_alice);
+    watch_init(&at_bob);
+    alice = phone_with_media(there, "silence", "discard", watch_event, &at_alice, watch_drop);
+    bob = phone_with_media(there, "silence", "discard", watch_event, &at_bob, watch_drop);
+    log_in(alice, there, "alice", NULL);
+    log_in(bob, there, "bob", NULL);
+    watch_wait(&at_alice, "session:ready", NULL);
+    watch_wait(&at_bob, "session:ready", NULL);
+    OK(ewebrtc_phone_call(alice, "dial", "{\"destination\":\"bob\"}", NULL, NULL, NULL));
+    watch_wait(&at_bob, "call:incoming", "sip:alice@example.org");
+    watch_wait(&at_alice, "call:ringback-provided", NULL);
+    OK(ewebrtc_phone_free(alice));
+    OK(ewebrtc_phone_free(bob));
+    watch_done(&at_alice);
+    watch_done(&at_bob);
+    ewebrtc_string_free(there);
+    OK(ewebrtc_gateway_stop(gateway));
+}
+
 int main(void)
 {
     ewebrtc_gateway gateway = 0;
@@ -238,6 +266,8 @@ int main(void)
     puts("utilities: settings");
     network();
     puts("utilities: network");
+    options_of_a_gateway();
+    puts("utilities: options of a gateway");
     ewebrtc_string_free(url);
     OK(ewebrtc_gateway_stop(gateway));
     puts("utilities: passed");

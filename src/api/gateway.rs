@@ -10,6 +10,32 @@ use ewebrtc_gateway::GatewayError;
 
 pub use ewebrtc_gateway::GatewayConfig;
 
+/// A development gateway's configuration from options by name, as programs in C give them: `listen` and `domain` are texts,
+/// `ringback` is true or false, `sessionSeconds`, `ringSeconds`, `pollSeconds`, `pingSeconds` and `lostSeconds` are whole
+/// numbers. What is not named has the default of [`GatewayConfig::development`].
+///
+/// # Errors
+/// [`Error::Config`] for a name that is none of these, and for a value of another kind.
+pub(crate) fn gateway_config(options: &serde_json::Map<String, serde_json::Value>) -> Result<GatewayConfig, Error> {
+    let mut config = GatewayConfig::development();
+    for (name, value) in options {
+        let wrong =
+            || Error::Config(format!("a gateway's option {name:?} is unknown, or its value {value} cannot be used"));
+        match name.as_str() {
+            "listen" => config.listen = value.as_str().ok_or_else(wrong)?.to_owned(),
+            "domain" => config.domain = value.as_str().ok_or_else(wrong)?.to_owned(),
+            "ringback" => config.ringback = value.as_bool().ok_or_else(wrong)?,
+            "sessionSeconds" => config.session_seconds = value.as_u64().ok_or_else(wrong)?,
+            "ringSeconds" => config.ring_seconds = value.as_u64().ok_or_else(wrong)?,
+            "pollSeconds" => config.poll_seconds = value.as_u64().ok_or_else(wrong)?,
+            "pingSeconds" => config.ping_seconds = value.as_u64().ok_or_else(wrong)?,
+            "lostSeconds" => config.lost_seconds = value.as_u64().ok_or_else(wrong)?,
+            _ => return Err(wrong()),
+        }
+    }
+    Ok(config)
+}
+
 /// A gateway in this process: the same that the program `ewebrtc-gateway` runs. It ends when this value is dropped, or, with the
 /// certainty that its port is free again, by [`Gateway::stop`].
 pub struct Gateway {

@@ -30,6 +30,8 @@ pub use dev::{DevToken, dev_token};
 pub use error::Error;
 pub use event::{Event, Events};
 #[cfg(feature = "gateway")]
+pub(crate) use gateway::gateway_config;
+#[cfg(feature = "gateway")]
 pub use gateway::{Gateway, GatewayConfig};
 pub use ice::ice_from_json;
 pub use log_line::{LogLevel, LogLine};

@@ -2,10 +2,11 @@
 //!
 //! Owns: the table of gateways. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
-use super::guard::{clear, ewebrtc_status, give, guard, optional_text, place, text};
+use super::guard::{clear, ewebrtc_status, give, guard, json, optional_text, place, text};
 use crate::api::dev_token;
 use crate::ffi::waiting::wait_for;
 use libc::c_char;
+use serde_json::{Map, Value};
 
 /// A gateway in this process. 0 is none; a value is never used twice.
 pub type ewebrtc_gateway = u64;
@@ -15,8 +16,9 @@ mod running {
     //! The real thing.
     use super::super::guard::Fail;
     use super::super::registry::Registry;
-    use crate::api::{Gateway, GatewayConfig};
+    use crate::api::{Gateway, gateway_config};
     use crate::ffi::waiting::{in_callback, wait_for};
+    use serde_json::{Map, Value};
     use std::sync::{Arc, Mutex, PoisonError};
 
     struct Held {
@@ -26,10 +28,8 @@ mod running {
 
     static GATEWAYS: Registry<Held> = Registry::new("gateway");
 
-    pub fn start(listen: Option<String>) -> Result<u64, Fail> {
-        let mut config = GatewayConfig::development();
-        config.listen = listen.unwrap_or(config.listen);
-        let gateway = wait_for(Gateway::start(config))?;
+    pub fn start(options: &Map<String, Value>) -> Result<u64, Fail> {
+        let gateway = wait_for(Gateway::start(gateway_config(options)?))?;
         let url = gateway.url().to_owned();
         Ok(GATEWAYS.add(Arc::new(Held { url, gateway: Mutex::new(Some(gateway)) })))
     }
@@ -53,12 +53,13 @@ mod running {
 mod running {
     //! A library that was built without the gateway.
     use super::super::guard::{EWEBRTC_ERR_UNSUPPORTED, Fail};
+    use serde_json::{Map, Value};
 
     fn absent<T>() -> Result<T, Fail> {
         Err(Fail(EWEBRTC_ERR_UNSUPPORTED, "this library was built without the gateway".into()))
     }
 
-    pub fn start(_: Option<String>) -> Result<u64, Fail> {
+    pub fn start(_: &Map<String, Value>) -> Result<u64, Fail> {
         absent()
     }
 
@@ -83,7 +84,29 @@ pub unsafe extern "C" fn ewebrtc_gateway_start(listen: *const c_char, out: *mut 
     guard(|| {
         // SAFETY: as above, and null or a terminated text.
         let (out, listen) = unsafe { (place(out, "out")?, optional_text(listen, "listen")?) };
-        *out = running::start(listen)?;
+        let listen = listen.map(|listen| ("listen".to_owned(), Value::from(listen)));
+        *out = running::start(&listen.into_iter().collect())?;
+        Ok(())
+    })
+}
+
+/// As ewebrtc_gateway_start, with more options, as a JSON object: "listen" and "domain" (of the accounts) are texts, "ringback"
+/// (callers hear it ring; early media) is true or false, "sessionSeconds" (lifetime without a refresh), "ringSeconds", "pollSeconds" (1 to 35),
+/// "pingSeconds" (of WebSockets) and "lostSeconds" (a phone that has not asked for events so long is gone) are whole numbers.
+///
+/// options_json: null or empty for none. Errors: as ewebrtc_gateway_start, and EWEBRTC_ERR_ARGUMENT for an option that is unknown
+/// or whose value cannot be used.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_gateway_start_with(
+    options_json: *const c_char,
+    out: *mut ewebrtc_gateway,
+) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out, 0) };
+    guard(|| {
+        // SAFETY: as above, and null or a terminated text.
+        let (out, options) = unsafe { (place(out, "out")?, json(options_json, "options_json")?) };
+        *out = running::start(options.as_object().unwrap_or(&Map::new()))?;
         Ok(())
     })
 }
