@@ -102,7 +102,15 @@ fn when_the_second_call_is_over_the_first_is_resumed() {
         let (mut phone, first, second) = two();
         match how {
             "hangup" => drop(phone.call("hangup", None, json!({}))),
-            "media" => phone.media(second, MediaReport::Lost { text: "no path".into() }),
+            // No new path is found.
+            "media" => {
+                phone.media(second, MediaReport::Lost { text: "no path".into() });
+                for pause in [2, 4, 6, 0] {
+                    phone.describe(second);
+                    phone.reply(Verb::Put, "/sessions/s1/calls/c2", 409, &[], "");
+                    phone.advance(Duration::from_secs(pause));
+                }
+            }
             _ => {}
         }
         if how != "media" {

@@ -7,6 +7,7 @@ use super::conference::{Breed, Roster};
 use super::errors::bounded;
 use super::io::{ErrorObject, Handle, ItemRef};
 use super::modification::{Change, Transfer};
+use super::repair::Repair;
 use super::tones::Row;
 use ewebrtc_wire::{DeleteReason, EventObject, Kind, MediaType, Sdp, reason};
 use serde_json::Value;
@@ -234,6 +235,8 @@ pub(super) struct Call {
     pub(super) established: bool,
     /// `media:interrupted` was published and not yet followed by `media:recovered`.
     pub(super) interrupted: bool,
+    /// What is to be done about its path.
+    pub(super) repair: Repair,
     /// The tones that have not been sent, by command, the oldest first.
     pub(super) tones: VecDeque<Row>,
     /// Keys that the other side pressed before the call was established here.
@@ -291,6 +294,7 @@ impl Call {
             first_audio: false,
             established: false,
             interrupted: false,
+            repair: Repair::default(),
             tones: VecDeque::new(),
             early_keys: String::new(),
             local_media: String::new(),

@@ -59,16 +59,19 @@ impl PhoneCore {
 
     pub(super) fn start_change(&mut self, t: &mut Turn<'_>, handle: Handle, operation: Operation, then: Then) {
         let Some(call) = self.slots.get_mut(handle) else { return };
-        let (audio, video) = offer_directions(operation, call.peer_held, call.media);
+        // A new path changes nothing: what holds is said again.
+        let said = if operation == Operation::Reconnect { call.as_it_is() } else { operation };
+        let (audio, video) = offer_directions(said, call.peer_held, call.media);
         match then {
             Then::Nothing => {}
             // Only an implicit hold sets the mark (section 8).
             Then::Second | Then::Switch => call.marked = true,
         }
-        let number = call.begin(Side::Own(Own { operation, stage: OwnStage::Offering, then }));
+        let own = Own { operation, stage: OwnStage::Offering, then };
+        let number = call.begin(Side::Own(own));
         call.ordered.push_back(Ordered::Description(number));
         self.follow_silence(t, handle);
-        t.media(handle, MediaOrder::OfferAgain { audio, video });
+        t.media(handle, Self::offer_order(own, audio, video));
     }
 
     /// Sends silence while muted, on hold by us, or while a hold or a move of ours is under way (section 13). Video stops
@@ -92,12 +95,15 @@ impl PhoneCore {
         let Some(sid) = self.session.id.clone() else { return };
         let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(id) = call.id.clone() else { return };
-        let kind = call.kind();
+        let (kind, as_it_is) = (call.kind(), call.as_it_is());
         let Some(change) = call.change.as_mut().filter(|change| change.number == number) else { return };
         let draft = match &mut change.side {
             Side::Own(own) if own.stage == OwnStage::Offering => {
                 own.stage = OwnStage::Requested;
-                Draft::action(kind, &sid, &id, own.operation.action(), None, &sdp)
+                // Of a conference there is no other word for a description that changes nothing.
+                let plain = own.operation == Operation::Reconnect && kind == Kind::Conference;
+                let said = if plain { as_it_is } else { own.operation };
+                Draft::action(kind, &sid, &id, said.action(), None, &sdp)
             }
             Side::Peer(peer) if peer.stage == PeerStage::Answering => {
                 peer.stage = PeerStage::Accepting;
@@ -211,18 +217,22 @@ impl PhoneCore {
 
     fn settle_own(&mut self, t: &mut Turn<'_>, handle: Handle, text: &str, sdp: &Sdp) {
         let Some(call) = self.slots.get_mut(handle) else { return };
-        let Some(Change { side: Side::Own(own), .. }) = call.change else { return };
+        let Some(Change { side: Side::Own(own), previous, .. }) = call.change else { return };
         self.put_in_force(t, handle, text, sdp);
         let Some(call) = self.slots.get_mut(handle) else { return };
         let (state, event) = match own.operation {
             Operation::Hold => (CallState::Held, Some("call:held")),
             Operation::Resume => (CallState::Connected, Some("call:resumed")),
             Operation::Upgrade | Operation::Downgrade | Operation::Move => (CallState::Connected, None),
+            Operation::Reconnect => (previous, None),
         };
         call.holding = state == CallState::Held;
         self.change_state(t, handle, state);
         if let Some(name) = event {
             self.tell(t, handle, name);
+        }
+        if own.operation == Operation::Reconnect {
+            self.path_is_agreed(handle);
         }
         self.close_change(t, handle);
         match own.then {
@@ -247,6 +257,9 @@ impl PhoneCore {
     pub(super) fn undo_change(&mut self, t: &mut Turn<'_>, handle: Handle, failure: &Failure<'_>) {
         let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(Change { side: Side::Own(own), previous, previous_media, .. }) = call.change else { return };
+        if own.operation == Operation::Reconnect {
+            return self.undo_reconnection(t, handle, previous);
+        }
         let (item, cause) = (call.item(), call.cause.clone());
         call.media = previous_media;
         let error = match failure {
@@ -274,6 +287,15 @@ impl PhoneCore {
             Then::Second => self.second_may_not_start(t, handle, &error),
             Then::Switch => self.switch_failed(t, handle, &error),
         }
+        self.after_change(t, handle);
+    }
+
+    /// The user did not ask for a new path, so nobody is told that none was found.
+    fn undo_reconnection(&mut self, t: &mut Turn<'_>, handle: Handle, previous: CallState) {
+        self.change_state(t, handle, previous);
+        self.close_change(t, handle);
+        t.media(handle, MediaOrder::Withdraw);
+        self.path_is_refused(t, handle);
         self.after_change(t, handle);
     }
 

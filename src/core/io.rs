@@ -205,6 +205,8 @@ pub enum Input {
         /// True: online.
         online: bool,
     },
+    /// Addresses that this machine had, other than loopback, are gone.
+    AddressesGone,
     /// The application closes the phone: end everything without waiting for the gateway beyond a short grace period.
     Close,
 }

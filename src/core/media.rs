@@ -35,8 +35,14 @@ impl PhoneCore {
                 self.order_failed(t, handle, kind, Problem::own(code, &text));
             }
             MediaReport::Lost { text } => self.on_lost(t, handle, &text),
-            MediaReport::Interrupted => self.on_interruption(t, handle, true),
-            MediaReport::Recovered => self.on_interruption(t, handle, false),
+            MediaReport::Interrupted => {
+                self.on_interruption(t, handle, true);
+                self.on_silence(handle);
+            }
+            MediaReport::Recovered => {
+                self.on_interruption(t, handle, false);
+                self.path_is_back(handle);
+            }
             MediaReport::ToneBegan { key } => self.on_tone_began(t, handle, key),
             MediaReport::ToneEnded => self.on_tone_ended(t, handle),
             MediaReport::TonesRefused { text } => self.on_tones_refused(t, handle, &text),
@@ -120,13 +126,14 @@ impl PhoneCore {
     /// The transport is lost. After a move or a transfer it is that of a leg which the gateway is about to end.
     fn on_lost(&mut self, t: &mut Turn<'_>, handle: Handle, text: &str) {
         let Some(call) = self.slots.get(handle) else { return };
-        if !matches!(call.state, CallState::Moved | CallState::Transferred) {
+        if !matches!(call.state, CallState::Moved | CallState::Transferred) && !self.outlives_loss(t.now, handle, text)
+        {
             self.media_failed(t, handle, &Problem::own("0000", text), false);
         }
     }
 
     /// Media cannot go on: the error, then the end of the item. Refused media on an incoming item rejects it (section 18).
-    fn media_failed(&mut self, t: &mut Turn<'_>, handle: Handle, problem: &Problem, denied: bool) {
+    pub(super) fn media_failed(&mut self, t: &mut Turn<'_>, handle: Handle, problem: &Problem, denied: bool) {
         let Some(call) = self.slots.get_mut(handle) else { return };
         let end = match call.phase {
             Phase::Preparing if denied => CallState::Rejected,

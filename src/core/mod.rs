@@ -25,6 +25,7 @@ mod methods;
 mod modification;
 mod peer;
 mod phone;
+mod repair;
 mod requests;
 mod second;
 mod session;

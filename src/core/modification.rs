@@ -24,6 +24,8 @@ pub(super) enum Operation {
     Move,
     Upgrade,
     Downgrade,
+    /// A new path for the media, which stay as they are: see `repair`.
+    Reconnect,
 }
 
 impl Operation {
@@ -34,6 +36,7 @@ impl Operation {
             Operation::Move => "move",
             Operation::Upgrade => "upgrade",
             Operation::Downgrade => "downgrade",
+            Operation::Reconnect => "reconnect",
         }
     }
 
@@ -43,7 +46,7 @@ impl Operation {
             Operation::Hold => CallAction::Hold,
             Operation::Resume => CallAction::Resume,
             Operation::Move => CallAction::Move,
-            Operation::Upgrade | Operation::Downgrade => CallAction::Modify,
+            Operation::Upgrade | Operation::Downgrade | Operation::Reconnect => CallAction::Modify,
         }
     }
 
@@ -55,6 +58,8 @@ impl Operation {
             Operation::Move => "4000",
             Operation::Upgrade => "4600",
             Operation::Downgrade => "4500",
+            // No command waits for it.
+            Operation::Reconnect => "0000",
         }
     }
 
@@ -63,7 +68,7 @@ impl Operation {
         match self {
             Operation::Upgrade => Some(CallMedia::Video),
             Operation::Downgrade => Some(CallMedia::Audio),
-            Operation::Hold | Operation::Resume | Operation::Move => None,
+            Operation::Hold | Operation::Resume | Operation::Move | Operation::Reconnect => None,
         }
     }
 }
@@ -200,19 +205,21 @@ impl Change {
 /// Directions of the audio and, where the call has or gets it, the video section.
 pub(super) type Directions = (Direction, Option<Direction>);
 
-/// The offer of a change of ours (section 4.7).
+/// The offer of a change of ours (section 4.7). A reconnection while we hold is that of a hold.
 pub(super) fn offer_directions(operation: Operation, peer_held: bool, media: CallMedia) -> Directions {
     let all = match (operation, peer_held) {
         (Operation::Hold | Operation::Move, false) => Direction::SendOnly,
         (Operation::Hold | Operation::Move, true) => Direction::Inactive,
-        (Operation::Resume, true) => Direction::RecvOnly,
-        (Operation::Resume, false) | (Operation::Upgrade | Operation::Downgrade, _) => Direction::SendRecv,
+        (Operation::Resume | Operation::Reconnect, true) => Direction::RecvOnly,
+        (Operation::Resume | Operation::Reconnect, false) | (Operation::Upgrade | Operation::Downgrade, _) => {
+            Direction::SendRecv
+        }
     };
     let video = match (operation, media) {
         (Operation::Upgrade, _) => Some(Direction::SendRecv),
         (Operation::Downgrade, _) => Some(Direction::RecvOnly),
-        (Operation::Hold | Operation::Resume | Operation::Move, CallMedia::Video) => Some(all),
-        (Operation::Hold | Operation::Resume | Operation::Move, CallMedia::Audio) => None,
+        (Operation::Hold | Operation::Resume | Operation::Move | Operation::Reconnect, CallMedia::Video) => Some(all),
+        (Operation::Hold | Operation::Resume | Operation::Move | Operation::Reconnect, CallMedia::Audio) => None,
     };
     (all, video)
 }
@@ -227,7 +234,14 @@ pub(super) fn answer_directions(peer: &Peer, holding: bool, media: CallMedia) ->
         (Some(Operation::Downgrade), Some(true)) => Some(Direction::Inactive),
         (Some(Operation::Downgrade), Some(false)) => Some(Direction::SendRecv),
         (
-            Some(Operation::Hold | Operation::Resume | Operation::Move | Operation::Upgrade | Operation::Downgrade),
+            Some(
+                Operation::Hold
+                | Operation::Resume
+                | Operation::Move
+                | Operation::Upgrade
+                | Operation::Downgrade
+                | Operation::Reconnect,
+            ),
             _,
         )
         | (None, _) => match media {

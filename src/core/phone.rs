@@ -142,8 +142,10 @@ impl PhoneCore {
             Input::Socket { id, news } => self.on_socket(&mut t, id, news),
             Input::Media { item, report } => self.on_media(&mut t, item, report),
             Input::Connectivity { online } => self.on_connectivity(&mut t, online),
+            Input::AddressesGone => self.on_addresses_gone(),
             Input::Close => self.close(&mut t),
         }
+        self.repair_calls(&mut t);
         self.check_closed(&mut t);
     }
 
@@ -156,7 +158,9 @@ impl PhoneCore {
             }
             Life::Closed => return None,
         };
-        let graces = self.slots.iter().filter_map(|call| call.grace().into_iter().chain(call.outcome_limit()).min());
+        let of_call =
+            |call: &Call| call.grace().into_iter().chain(call.outcome_limit()).chain(call.repair.due_at()).min();
+        let graces = self.slots.iter().filter_map(of_call);
         graces.chain(life).chain(self.session.refresh_at).chain(self.channel.next_at).chain(self.channel.probe_at).min()
     }
 
@@ -182,6 +186,7 @@ impl PhoneCore {
                 self.change_overdue(&mut t, handle);
             }
         }
+        self.repairs_due(&mut t);
         if self.session.refresh_at.is_some_and(|at| at <= now) {
             self.refresh(&mut t);
         }
@@ -194,6 +199,7 @@ impl PhoneCore {
                 self.refresh(&mut t);
             }
         }
+        self.repair_calls(&mut t);
         self.check_closed(&mut t);
     }
 

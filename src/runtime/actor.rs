@@ -202,15 +202,22 @@ const MARK: char = '\u{1}';
 
 impl Actor {
     async fn run(mut self, mut inbox: mpsc::UnboundedReceiver<Message>, mut network: watch::Receiver<Network>) {
+        let mut known = network.borrow().clone();
         loop {
             let due = self.core.poll_timeout().map(tokio::time::Instant::from_std);
             let message = tokio::select! {
                 // The actor holds a sender itself, so that this never ends before the core has closed.
                 Some(message) = inbox.recv() => Some(message),
                 () = sleep(due) => None,
-                Ok(()) = network.changed() => match self.reach.observed() {
+                Ok(()) = network.changed() => {
+                    let before = std::mem::replace(&mut known, network.borrow_and_update().clone());
+                    if known.lacks(&before) {
+                        let _ = self.back.send(Message::Input(Input::AddressesGone));
+                    }
+                    match self.reach.observed() {
                     Some(online) => Some(Message::Input(Input::Connectivity { online })),
                     None => continue,
+                    }
                 },
             };
             let mut outputs = Vec::new();
@@ -240,7 +247,11 @@ impl Actor {
                 match &input {
                     Input::Response { id, .. } => drop(self.requests.remove(id)),
                     Input::Socket { id, news: SocketNews::Closed(_) } => drop(self.sockets.remove(id)),
-                    Input::Socket { .. } | Input::Media { .. } | Input::Connectivity { .. } | Input::Close => {}
+                    Input::Socket { .. }
+                    | Input::Media { .. }
+                    | Input::Connectivity { .. }
+                    | Input::AddressesGone
+                    | Input::Close => {}
                 }
                 self.core.handle(now, input, outputs);
             }

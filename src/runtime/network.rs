@@ -100,6 +100,12 @@ impl Network {
         Self { addresses: Some(addresses) }
     }
 
+    /// Whether an address that others can reach was there before and is gone.
+    pub fn lacks(&self, before: &Network) -> bool {
+        let (Some(now), Some(before)) = (&self.addresses, &before.addresses) else { return false };
+        before.iter().any(|one| one.up && !one.address.is_loopback() && !now.contains(one))
+    }
+
     /// Whether a gateway at `place` can be reached, as far as can be known without sending anything: on loopback while
     /// loopback is up; at an address with one of the same family that is up and a route there (`routed`); behind a name with
     /// any address that reaches others.

@@ -121,13 +121,18 @@ pub enum Move {
     /// The peer presses a key.
     Key,
     Lost,
+    /// Packets stay away.
+    Silence,
+    /// They come again.
+    Sound,
+    AddressesGone,
     Offline,
     Online,
     Timer,
     Second,
 }
 
-pub const ALL: [Move; 87] = [
+pub const ALL: [Move; 90] = [
     Move::Login,
     Move::Logout,
     Move::Dial,
@@ -211,6 +216,9 @@ pub const ALL: [Move; 87] = [
     Move::TonesRefused,
     Move::Key,
     Move::Lost,
+    Move::Silence,
+    Move::Sound,
+    Move::AddressesGone,
     Move::Offline,
     Move::Online,
     Move::Timer,
@@ -535,6 +543,9 @@ impl World {
             Move::TonesRefused => self.media(MediaReport::TonesRefused { text: "no".into() }),
             Move::Key => self.media(MediaReport::KeyHeard { key: '#' }),
             Move::Lost => self.media(MediaReport::Lost { text: "gone".into() }),
+            Move::Silence => self.media(MediaReport::Interrupted),
+            Move::Sound => self.media(MediaReport::Recovered),
+            Move::AddressesGone => self.phone.input(Input::AddressesGone),
             Move::Offline => self.phone.input(Input::Connectivity { online: false }),
             Move::Online => self.phone.input(Input::Connectivity { online: true }),
             Move::Timer => {
