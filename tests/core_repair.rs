@@ -12,11 +12,8 @@ use std::time::Duration;
 
 const C1: &str = "/sessions/s1/calls/c1";
 /// What is told of a path that was found.
-const REPAIRED: [&str; 3] = [
-    "sc connected>modification-initiated",
-    "call:modification-in-progress",
-    "sc modification-initiated>connected",
-];
+const REPAIRED: [&str; 3] =
+    ["sc connected>modification-initiated", "call:modification-in-progress", "sc modification-initiated>connected"];
 
 fn talking() -> (Driver, Handle) {
     let mut phone = Driver::ready();
@@ -166,23 +163,33 @@ fn a_path_that_comes_back_by_itself_ends_the_search() {
     phone.finish();
 }
 
+/// An audio offer over the connection of this fingerprint.
+fn over(fingerprint: &str) -> String {
+    format!("{AUDIO_SDP}a=fingerprint:sha-256 {fingerprint}\r\n")
+}
+
 #[test]
 fn the_other_side_is_faster() {
-    let (mut phone, call) = talking();
-    phone.media(call, MediaReport::Interrupted);
-    phone.describe(call);
-    // The gateway runs the other one's change (D-14): ours is refused, theirs is answered.
-    let put = phone.find(Verb::Put, C1).expect("the other side is asked");
-    phone.deliver(&[mod_received("m1", AUDIO_SDP)]);
-    phone.answer(put.id, 409, &[], "");
-    phone.take_orders();
-    phone.requested(call, "c1");
-    phone.deliver(&[event("c1", "mod-terminated", &[("modId", "m1"), ("reason", "success")])]);
-    phone.media(call, MediaReport::Recovered);
-    phone.take_orders();
-    phone.advance(Duration::from_secs(60));
-    assert_eq!(phone.take_orders(), [], "one new path is enough");
-    phone.finish();
+    for (offer, looks_on) in [(over("BB"), false), (over("AA"), true)] {
+        let mut phone = Driver::ready();
+        let call = phone.dial();
+        phone.accepted("c1");
+        phone.deliver(&[event("c1", "session-open", &[("sdp", &over("AA"))])]);
+        phone.apply(call);
+        phone.input(Input::AddressesGone);
+        phone.describe(call);
+        // The gateway runs the other one's change (D-14): ours is refused, theirs is answered.
+        let put = phone.find(Verb::Put, C1).expect("the other side is asked");
+        phone.deliver(&[mod_received("m1", &offer)]);
+        phone.answer(put.id, 409, &[], "");
+        phone.requested(call, "c1");
+        phone.deliver(&[event("c1", "mod-terminated", &[("modId", "m1"), ("reason", "success")])]);
+        phone.take_orders();
+        phone.advance(Duration::from_secs(3));
+        let wanted: &[MediaOrder] = if looks_on { &[anew(Direction::SendRecv)] } else { &[] };
+        assert_eq!(phone.take_orders(), wanted, "an offer over a new connection is a new path, any other is not");
+        phone.finish();
+    }
 }
 
 #[test]

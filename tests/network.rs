@@ -17,7 +17,7 @@ const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Runs `body` in a network namespace in which there is nothing but a loopback interface that is down.
 fn in_a_namespace(test: &str, body: impl Future<Output = ()>) {
-    if std::env::var_os(INSIDE).is_some() {
+    if std::env::var_os(INSIDE).is_some() || std::env::var_os(FAR).is_some() {
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build().expect("a runtime");
         return runtime.block_on(body);
     }
@@ -34,6 +34,63 @@ fn in_a_namespace(test: &str, body: impl Future<Output = ()>) {
     let mut inside = Command::new("unshare");
     inside.arg(flags).arg("--").arg(own).args(["--exact", test, "--nocapture"]).env(INSIDE, "1");
     assert!(inside.status().expect("it runs").success(), "{test} failed inside its namespace");
+}
+
+/// Set in the process that is the far end of the cables.
+const FAR: &str = "EWEBRTC_TEST_FAR_END";
+
+/// Another machine: this program again, in a network namespace of its own. Ends when dropped.
+struct FarEnd(std::process::Child);
+
+impl FarEnd {
+    fn start(test: &str) -> Self {
+        let own = std::env::current_exe().expect("this program");
+        let mut far = Command::new("unshare");
+        far.args(["-n", "--"]).arg(own).args(["--exact", test, "--nocapture"]).env(FAR, "1");
+        Self(far.stdin(Stdio::piped()).spawn().expect("it runs"))
+    }
+
+    /// Lays a cable to it: `near` here, `there` at its side, with these addresses.
+    fn cable(&self, near: &str, there: &str) {
+        ip(&format!("link add {near} type veth peer name {there}"));
+        // Until it has its namespace it is still in ours, where the other end cannot be found missing.
+        let inside = format!("/proc/{}/ns/net", self.0.id());
+        while std::fs::read_link(&inside).ok() == std::fs::read_link("/proc/self/ns/net").ok() {
+            std::thread::sleep(Duration::from_millis(10));
+        }
+        ip(&format!("link set {there} netns {}", self.0.id()));
+    }
+}
+
+impl Drop for FarEnd {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// What runs there: a gateway, and bob, who answers and sends a tone, both until the process is killed.
+async fn be_the_far_end(cables: &[(&str, &str)]) {
+    ip("link set lo up");
+    ip("address add 10.9.0.1/32 dev lo");
+    for (name, address) in cables {
+        while !std::path::Path::new(&format!("/proc/self/net/dev_snmp6/{name}")).exists() {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        ip(&format!("address add {address} dev {name}"));
+        ip(&format!("link set {name} up"));
+    }
+    let mut config = GatewayConfig::development();
+    config.listen = "10.9.0.1:8080".into();
+    let gateway = Gateway::start(config).await.expect("a gateway");
+    let mut config = PhoneConfig::new(gateway.url());
+    config.local_media = "tone:300".into();
+    let bob = Phone::new(config).expect("a phone");
+    let own = bob.clone();
+    bob.on("call:incoming", move |_| drop(own.invoke("answer", serde_json::json!({}), None))).expect("an event");
+    let token = gateway.dev_token("bob").await.expect("a token").access_token;
+    bob.login(LoginOptions::new(token)).await.expect("login");
+    std::future::pending::<()>().await;
 }
 
 fn ip(arguments: &str) {
@@ -187,5 +244,67 @@ fn the_word_of_the_host_program_counts_until_it_is_given_back() {
         told.told("phone:closed").await;
         told.phone.set_connectivity(false);
         told.phone.follow_network();
+    });
+}
+
+/// From one network to another in the middle of a call, as when a device leaves a house: the old address is gone before the new
+/// one is there, and the call goes on by itself.
+#[test]
+fn a_call_goes_on_over_another_network() {
+    const NAME: &str = "a_call_goes_on_over_another_network";
+    in_a_namespace(NAME, async {
+        if std::env::var_os(FAR).is_some() {
+            return be_the_far_end(&[("far0", "10.1.0.1/24"), ("far1", "10.2.0.1/24")]).await;
+        }
+        ip("link set lo up");
+        let far = FarEnd::start(NAME);
+        far.cable("net0", "far0");
+        far.cable("net1", "far1");
+        let join = |name: &str, own: &str, way: &str| {
+            ip(&format!("link set {name} up"));
+            ip(&format!("address add {own} dev {name}"));
+            ip(&format!("route add 10.9.0.1/32 via {way}"));
+        };
+        join("net0", "10.1.0.2/24", "10.1.0.1");
+
+        let mut alice = Watched::new("http://10.9.0.1:8080");
+        let token = loop {
+            if let Ok(token) = ewebrtc::dev_token("http://10.9.0.1:8080", "alice", &[]).await {
+                break token.access_token;
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        };
+        alice.phone.login(LoginOptions::new(token)).await.expect("login");
+        let call = loop {
+            let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+            // Bob may not be there yet.
+            if call.connected().await.is_ok() {
+                break call;
+            }
+        };
+        alice.until("media:established").await;
+
+        for (old, new) in [
+            (("net0", "10.1.0.2/24"), ("net1", "10.2.0.2/24", "10.2.0.1")),
+            (("net1", "10.2.0.2/24"), ("net0", "10.1.0.2/24", "10.1.0.1")),
+        ] {
+            ip(&format!("address del {} dev {}", old.1, old.0));
+            ip(&format!("link set {} down", old.0));
+            alice.until("connectivity:off").await;
+            join(new.0, new.1, new.2);
+            alice.until("connectivity:on").await;
+            let changed = std::time::Instant::now();
+            let before = call.stats().expect("a leg").packets_received;
+            let heard = async {
+                while call.stats().expect("the call is kept").packets_received < before + 100 {
+                    tokio::time::sleep(Duration::from_millis(20)).await;
+                }
+            };
+            tokio::time::timeout(PATIENCE, heard).await.expect("two seconds of audio over the new network");
+            println!("heard again for two seconds {:?} after the change to {}", changed.elapsed(), new.0);
+            assert_eq!(call.state().as_deref(), Some("connected"), "and nothing is left to be done");
+        }
+        call.hangup().await.expect("hangup");
+        drop(far);
     });
 }

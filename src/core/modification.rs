@@ -131,6 +131,8 @@ pub(super) struct Peer {
     pub(super) mod_id: Option<String>,
     /// The offer; `None`: the gateway asks for one of ours (section 5.10, target of a transfer).
     pub(super) offer: Option<String>,
+    /// The offer comes over another connection than the one before.
+    pub(super) anew: bool,
     /// What we answered.
     pub(super) ours: Option<String>,
     /// Our offer has its answer.
@@ -326,7 +328,16 @@ mod tests {
 
     fn asked(operation: Operation, accepted: Option<bool>) -> Peer {
         let operation = Some(operation);
-        Peer { operation, stage: PeerStage::Asking, mod_id: None, offer: None, ours: None, answered: false, accepted }
+        Peer {
+            operation,
+            stage: PeerStage::Asking,
+            mod_id: None,
+            offer: None,
+            anew: false,
+            ours: None,
+            answered: false,
+            accepted,
+        }
     }
 
     /// The table of section 4.7.

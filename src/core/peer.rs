@@ -13,6 +13,7 @@ use super::modification::{
     Change, OUTCOME_LIMIT, Operation, OwnStage, Peer, PeerStage, Side, answer_directions, operation_of, peer_outcome,
 };
 use super::phone::{PhoneCore, Turn};
+use super::repair::comes_anew;
 use super::requests::Draft;
 use ewebrtc_wire::{CallAction, EventObject, Kind, Sdp};
 
@@ -44,6 +45,7 @@ impl PhoneCore {
         let operation = sdp.as_ref().and_then(|sdp| operation_of(sdp, call.state, call.media, call.peer_held));
         // In a conference nobody is asked: the media stay what they are.
         let operation = operation.filter(|asked| call.kind() == Kind::Call || asked.media().is_none());
+        let anew = event.sdp.as_deref().is_some_and(|offer| comes_anew(call.remote_sdp.as_deref(), offer));
         if let Some(sdp) = &sdp {
             call.codec = sdp.codec_list();
             call.remote_sdp.clone_from(&event.sdp);
@@ -51,7 +53,16 @@ impl PhoneCore {
         let wanted = operation.and_then(Operation::media);
         let stage = if wanted.is_some() { PeerStage::Asking } else { PeerStage::Answering };
         let EventObject { mod_id, sdp: offer, .. } = event;
-        call.begin(Side::Peer(Peer { operation, stage, mod_id, offer, ours: None, answered: false, accepted: None }));
+        call.begin(Side::Peer(Peer {
+            operation,
+            stage,
+            mod_id,
+            offer,
+            anew,
+            ours: None,
+            answered: false,
+            accepted: None,
+        }));
         match wanted {
             Some(media) => t.event(events::media_modification(call, self.own.as_deref(), media)),
             None => self.answer_peer(t, handle),
@@ -200,6 +211,9 @@ impl PhoneCore {
                 peer.answered = true;
             }
             self.put_in_force(t, handle, text, &sdp);
+        }
+        if peer.anew && success {
+            self.path_is_agreed(handle);
         }
         let quiet = call_is_conference(self.slots.get(handle));
         self.change_state(t, handle, previous);

@@ -142,7 +142,7 @@ impl PhoneCore {
             Input::Socket { id, news } => self.on_socket(&mut t, id, news),
             Input::Media { item, report } => self.on_media(&mut t, item, report),
             Input::Connectivity { online } => self.on_connectivity(&mut t, online),
-            Input::AddressesGone => self.on_addresses_gone(),
+            Input::AddressesGone => self.on_addresses_gone(&mut t),
             Input::Close => self.close(&mut t),
         }
         self.repair_calls(&mut t);
@@ -423,6 +423,11 @@ impl PhoneCore {
             self.channel.next_at = None;
             return;
         }
+        self.on_new_network(t);
+    }
+
+    /// What was sent over the network of before may never be answered.
+    pub(super) fn on_new_network(&mut self, t: &mut Turn<'_>) {
         match self.session.phase {
             SessionPhase::Ready | SessionPhase::ClosingCalls => {
                 // At once (P-33): a poll from before may hang on a dead connection, so it is asked anew.

@@ -9,7 +9,7 @@ use super::call::{Call, CallState, Phase};
 use super::errors::Problem;
 use super::io::{Handle, MediaOrder};
 use super::modification::{Change, Operation, Own, Side, Then};
-use super::phone::{PhoneCore, Turn};
+use super::phone::{Life, PhoneCore, Turn};
 use super::session::SessionPhase;
 use std::time::{Duration, Instant};
 
@@ -42,6 +42,15 @@ impl Repair {
     }
 }
 
+/// Whether an offer comes over another connection than the description before: another party, or a new path of the same. A
+/// connection is known by its fingerprint (RFC 8842 section 4).
+pub(super) fn comes_anew(before: Option<&str>, offer: &str) -> bool {
+    fn fingerprints(sdp: &str) -> Vec<&str> {
+        sdp.lines().filter(|line| line.starts_with("a=fingerprint:")).map(str::trim_end).collect()
+    }
+    before.is_some_and(|before| fingerprints(before) != fingerprints(offer))
+}
+
 impl Call {
     fn is_repairing(&self) -> bool {
         matches!(&self.change, Some(Change { side: Side::Own(own), .. }) if own.operation == Operation::Reconnect)
@@ -61,7 +70,10 @@ impl Call {
 impl PhoneCore {
     /// Addresses of this machine have gone, with whatever went over them. Nothing is known of each call's own; one that goes
     /// on over the old path loses nothing by a new one.
-    pub(super) fn on_addresses_gone(&mut self) {
+    pub(super) fn on_addresses_gone(&mut self, t: &mut Turn<'_>) {
+        if self.online && self.life == Life::Open {
+            self.on_new_network(t);
+        }
         let handles: Vec<Handle> =
             self.slots.iter().filter(|call| call.may_be_repaired()).map(|call| call.handle).collect();
         for handle in handles {
@@ -142,10 +154,11 @@ impl PhoneCore {
         }
     }
 
-    /// The other side has answered over the new connection, whose fate is its own from here on.
+    /// Both sides have a new connection, whose fate is its own from here on.
     pub(super) fn path_is_agreed(&mut self, handle: Handle) {
         if let Some(call) = self.slots.get_mut(handle) {
             call.repair.wanted = false;
+            call.repair.from = None;
             call.repair.lost = None;
         }
     }

@@ -247,10 +247,11 @@ impl Actor {
                 match &input {
                     Input::Response { id, .. } => drop(self.requests.remove(id)),
                     Input::Socket { id, news: SocketNews::Closed(_) } => drop(self.sockets.remove(id)),
+                    // A connection of the network before would take a request and never bring the answer.
+                    Input::Connectivity { online: true } | Input::AddressesGone => self.client.forget_connections(),
                     Input::Socket { .. }
                     | Input::Media { .. }
-                    | Input::Connectivity { .. }
-                    | Input::AddressesGone
+                    | Input::Connectivity { online: false }
                     | Input::Close => {}
                 }
                 self.core.handle(now, input, outputs);

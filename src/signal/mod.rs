@@ -47,17 +47,17 @@ impl Client {
             return Err(format!("gateway address {trimmed:?}: an http or https URL is needed"));
         }
         let tls = tls(roots)?;
-        let http = reqwest::Client::builder()
-            .tls_backend_preconfigured(tls.clone())
-            .redirect(reqwest::redirect::Policy::none())
-            .connect_timeout(CONNECT_TIMEOUT)
-            .pool_idle_timeout(IDLE_TIMEOUT)
-            .tcp_nodelay(true)
-            .no_proxy()
-            .user_agent(USER_AGENT)
-            .build()
-            .map_err(|e| format!("HTTP client: {e}"))?;
+        let http = connections(&tls)?;
         Ok(Self { http, base: trimmed.to_owned(), tls: Arc::new(tls) })
+    }
+
+    /// From now on requests go over connections of their own: those that there are belong to a network that is gone, and what
+    /// is sent over them would wait for an answer in vain. What is under way goes on.
+    pub fn forget_connections(&mut self) {
+        match connections(&self.tls) {
+            Ok(http) => self.http = http,
+            Err(error) => log::warn!("{error}; the old connections stay"),
+        }
     }
 
     /// Sends a request of the REST protocol below the resource base and reads the complete answer.
@@ -99,6 +99,20 @@ impl Client {
     pub fn endpoint(&self) -> &str {
         &self.base
     }
+}
+
+/// An HTTP client without connections yet.
+fn connections(tls: &rustls::ClientConfig) -> Result<reqwest::Client, String> {
+    reqwest::Client::builder()
+        .tls_backend_preconfigured(tls.clone())
+        .redirect(reqwest::redirect::Policy::none())
+        .connect_timeout(CONNECT_TIMEOUT)
+        .pool_idle_timeout(IDLE_TIMEOUT)
+        .tcp_nodelay(true)
+        .no_proxy()
+        .user_agent(USER_AGENT)
+        .build()
+        .map_err(|e| format!("HTTP client: {e}"))
 }
 
 /// The operating system's trust, read once: it is the same for all phones, and reading it takes milliseconds.

@@ -122,7 +122,7 @@ pub enum Move {
     Key,
     Lost,
     /// Packets stay away.
-    Silence,
+    Interrupted,
     /// They come again.
     Sound,
     AddressesGone,
@@ -216,7 +216,7 @@ pub const ALL: [Move; 90] = [
     Move::TonesRefused,
     Move::Key,
     Move::Lost,
-    Move::Silence,
+    Move::Interrupted,
     Move::Sound,
     Move::AddressesGone,
     Move::Offline,
@@ -543,7 +543,7 @@ impl World {
             Move::TonesRefused => self.media(MediaReport::TonesRefused { text: "no".into() }),
             Move::Key => self.media(MediaReport::KeyHeard { key: '#' }),
             Move::Lost => self.media(MediaReport::Lost { text: "gone".into() }),
-            Move::Silence => self.media(MediaReport::Interrupted),
+            Move::Interrupted => self.media(MediaReport::Interrupted),
             Move::Sound => self.media(MediaReport::Recovered),
             Move::AddressesGone => self.phone.input(Input::AddressesGone),
             Move::Offline => self.phone.input(Input::Connectivity { online: false }),
