@@ -4,7 +4,7 @@
 //! value, one thread at a time. Must not import: anything but the other machines of the core; no clock, no I/O.
 
 use super::backoff::Jitter;
-use super::call::{Call, CallState, MAX_WAITING, Phase, Until, Waiting};
+use super::call::{Call, CallState, Flow, MAX_WAITING, Phase, Until, Waiting};
 use super::channel::Channel;
 use super::conference::Roster;
 use super::errors::{Problem, ProblemKind, sdk};
@@ -124,7 +124,14 @@ impl PhoneCore {
                 Verdict::Because(text) => Some(text),
             };
             let error = sdk(check.code, information);
-            let item = command.target.and_then(|target| self.slots.get(target)).map(Call::item);
+            // What rings is what an answer is about, named or not.
+            let about = match method {
+                Method::Answer | Method::JoinConference => {
+                    self.slots.pending().filter(|call| call.flow == Flow::Incoming)
+                }
+                _ => None,
+            };
+            let item = command.target.and_then(|target| self.slots.get(target)).or(about).map(Call::item);
             t.event(events::error(&error, item, command.tag));
             return Err(Refusal::Sdk(Box::new(error)));
         }
