@@ -5,6 +5,7 @@
 # target/python.
 #
 #   bindings/python/run-tests.sh [PYTEST-ARGUMENT...]
+#   bindings/python/run-tests.sh runner      builds and installs only, and makes the parity runner (ffi-tests/parity)
 #
 # The library is built with cargo's profile $EWEBRTC_PYTHON_PROFILE, dev unless it is set; `pip install ./bindings/python` alone
 # takes release.
@@ -42,7 +43,14 @@ echo "python: $("$python" --version), $MATURIN_PEP517_ARGS"
 venv venv "$python"
 # As users do it. The version does not change, so pip must be told to take the new build.
 "$out/venv/bin/pip" install -q --force-reinstall --no-deps ./bindings/python
-"$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1
+[ "${1:-}" = runner ] || "$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1
+
+if [ "${1:-}" = runner ]; then
+    mkdir -p target/parity
+    printf '#!/bin/sh\nexec "%s" "%s"\n' "$out/venv/bin/python" "$PWD/ffi-tests/parity/python/runner.py" >target/parity/python
+    chmod +x target/parity/python
+    exit
+fi
 
 # The library exports the C interface and what UniFFI makes, and nothing else.
 strays=$(nm -D --defined-only "$out"/venv/lib/python3*/site-packages/ewebrtc/_native/libewebrtc.so |
