@@ -43,7 +43,7 @@ echo "python: $("$python" --version), $MATURIN_PEP517_ARGS"
 venv venv "$python"
 # As users do it. The version does not change, so pip must be told to take the new build.
 "$out/venv/bin/pip" install -q --force-reinstall --no-deps ./bindings/python
-[ "${1:-}" = runner ] || "$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1
+if [ "${1:-}" != runner ]; then "$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1 numpy==2.2.6 pdoc==16.0.0; fi
 
 if [ "${1:-}" = runner ]; then
     mkdir -p target/parity
@@ -72,6 +72,11 @@ cp -r bindings/python/tests "$out/user/tests"
 (cd "$out/user" && timeout 5m "$out/venv/bin/python" -m mypy --strict --config-file= tests pages/*.py)
 # As the oldest Python that the package is for sees it.
 (cd bindings/python && timeout 5m "$out/venv/bin/python" -m mypy --python-version 3.10 -p ewebrtc)
+
+# The reference, from the texts in the sources; a name that does not exist in one of them is an error.
+rm -rf "$out/api"
+(cd bindings/python && timeout 5m "$out/venv/bin/python" -W error -m pdoc --docformat markdown -o "$out/api" ewebrtc)
+[ -s "$out/api/ewebrtc.html" ] || { echo 'python: FAILED: there is no reference' >&2; exit 1; }
 
 version() { "$1" -c 'import sys; print("%d.%d.%d" % sys.version_info[:3])'; }
 
@@ -103,7 +108,7 @@ while read -r number other; do
     venv "py$number" "$other"
     "$out/py$number/bin/pip" install -q --force-reinstall --no-deps "$out"/wheel/ewebrtc-*.whl
     if [[ $number = 3.10.* ]]; then
-        "$out/py$number/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0
+        "$out/py$number/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 numpy==2.2.6
         (cd bindings/python && timeout --kill-after=10 10m "$out/py$number/bin/python" -m pytest -q -p no:cacheprovider "$@")
     else
         # The program records into its folder.

@@ -83,9 +83,11 @@ async def test_what_is_no_audio_is_refused(call: ewebrtc.Call) -> None:
     released = memoryview(b"abcd")
     released.release()
     for value in (
-        *(array.array(kind, [1, 2]) for kind in "HiIlLqQfd"),
+        *(array.array(kind, [1, 2]) for kind in "HiIlLqQ"),
+        array.array("f", [0.5, float("nan")]),
+        array.array("d", [float("nan")]),
+        memoryview(bytes(8)).cast("h", (2, 2)),
         memoryview(b"abcdefgh")[::2],
-        memoryview(array.array("h", range(10)))[::2],
         memoryview(b"abcd")[::-1],
         b"abc",
         released,
@@ -107,6 +109,12 @@ async def test_what_is_audio(call: ewebrtc.Call) -> None:
         memoryview(b"abcd").cast("b", (2, 2)),
         array.array("h", [1, 2]),
         array.array("b", b"abcd"),
+        # One channel of two.
+        memoryview(array.array("h", range(4)))[::2],
+        memoryview(b"abcd").cast("h", (2, 1)),
+        memoryview(b"abcd").cast("h", (1, 2)),
+        array.array("f", [1.0, -1.0]),
+        array.array("d", [0.5, 7.0]),
     ):
         assert anything.write(value) == 4
         await soon(anything.send(value))

@@ -212,3 +212,67 @@ async def test_the_audio_of_closed_phones_does_not_wait_for_the_collector(gatewa
         assert resident() - before < 100_000_000
     finally:
         gc.enable()
+
+
+async def test_dropped_by_the_thousand_from_other_threads(gateway: ewebrtc.Gateway) -> None:
+    """Phones and calls that nobody closes, in cycles that only a collector finds, which runs on other threads all the time:
+    with calls up, commands awaited and events on their way."""
+    rounds, together = 20, 6
+    stop = threading.Event()
+
+    def collect() -> None:
+        while not stop.is_set():
+            gc.collect()
+            time.sleep(0.003)
+
+    async def begin(number: int) -> None:
+        phone = ewebrtc.Phone(gateway, local_media="pcm", remote_media="pcm")
+        # A cycle through a handler, and one through the stream that is being read.
+        phone.on_any(lambda event: (phone, event.call))
+        events = phone.events()
+        await soon(phone.login(await soon(gateway.dev_token(f"user{number}"))))
+        call = await soon(phone.dial("echo"))
+        await call.connected(PATIENCE)
+        call.write(bytes(9_600))
+        cycle: list[object] = [phone, call, events, asyncio.ensure_future(phone.hold())]
+        cycle.append(cycle)
+        if number % 2:
+            # The call outlives its phone.
+            kept.append(call)
+        await asyncio.sleep(0)
+
+    async def one_round() -> None:
+        await asyncio.gather(*(begin(number) for number in range(together)))
+        for call in kept:
+            call.stats()
+        kept.clear()
+
+    kept: list[ewebrtc.Call] = []
+    collectors = [threading.Thread(target=collect) for _ in range(2)]
+    for thread in collectors:
+        thread.start()
+    try:
+        for _ in range(3):
+            await one_round()
+        before = counts()
+        for _ in range(rounds):
+            await one_round()
+    finally:
+        stop.set()
+        for thread in collectors:
+            await asyncio.to_thread(thread.join)
+    limit = (before[0] + 8, before[1] + 60)
+    end = time.monotonic() + PATIENCE
+
+    def left() -> int:
+        return sum(isinstance(o, ewebrtc.Phone) for o in gc.get_objects())
+
+    while (left() or counts()[0] > limit[0] or counts()[1] > limit[1]) and time.monotonic() < end:
+        gc.collect()
+        await asyncio.sleep(0.1)
+    assert left() == 0
+    now = counts()
+    assert now[0] <= limit[0] and now[1] <= limit[1], (before, now)
+    # Everything goes on: a phone of somebody else has a call.
+    async with logged_in(gateway, "alice") as phone:
+        await (await soon(phone.dial("echo"))).connected(PATIENCE)

@@ -26,11 +26,12 @@ impl Gateway {
     /// Starts a gateway on `address:port` (default: a free port of 127.0.0.1) and waits until it listens.
     ///
     /// Errors: `Config` for what is no address and port or no domain, `System` when the address cannot be listened on.
-    #[uniffi::constructor(default(listen = None, domain = None))]
-    pub fn new(listen: Option<String>, domain: Option<String>) -> Result<Arc<Self>, PhoneError> {
+    #[uniffi::constructor(default(listen = None, domain = None, ringback = false))]
+    pub fn new(listen: Option<String>, domain: Option<String>, ringback: bool) -> Result<Arc<Self>, PhoneError> {
         let mut config = api::GatewayConfig::development();
         config.listen = listen.unwrap_or(config.listen);
         config.domain = domain.unwrap_or(config.domain);
+        config.ringback = ringback;
         let inner = wait_for(api::Gateway::start(config))?;
         let url = inner.url().to_owned();
         Ok(Arc::new(Self { inner: Mutex::new(Some(inner)), url, link: process::link(None) }))

@@ -11,7 +11,7 @@ but this package.
 `docs/guide-python.md` shows it by scenario.
 """
 
-from ._call import Call, CallStats, VideoFrame
+from ._call import Call, CallStats, Samples, VideoFrame
 from ._errors import (
     ArgumentError,
     BusyError,
@@ -75,6 +75,7 @@ __all__ = [
     "Participant",
     "Phone",
     "PhoneError",
+    "Samples",
     "Subscription",
     "SystemRefusedError",
     "UnknownMethodError",

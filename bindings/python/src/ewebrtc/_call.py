@@ -6,10 +6,11 @@ may be used on any thread and never wait. Must not import: the phone (it is name
 
 from __future__ import annotations
 
+import array
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, Union
 
 from . import _check, _native, _process
 from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, PhoneError, answer, translated
@@ -19,7 +20,24 @@ if TYPE_CHECKING:
     from ._events import Event
     from ._phone import Phone
 
+    # In quotes: until 3.12 the class itself cannot be asked for its elements.
+    _Array: TypeAlias = "array.array[Any]"
+else:
+    _Array = array.array
+
 T = TypeVar("T")
+
+
+class _HasArray(Protocol):
+    """What NumPy's arrays have, and those of other libraries."""
+
+    @property
+    def __array_interface__(self) -> Any: ...
+
+
+#: Program audio: bytes (16-bit little-endian samples), or an array of 16-bit numbers or of floating-point numbers between
+#: -1 and 1, such as `array.array` and `numpy.ndarray`.
+Samples = Union[bytes, bytearray, memoryview, _Array, _HasArray]
 
 #: A codec for video.
 VideoCodec = Literal["vp8", "h264"]
@@ -223,13 +241,14 @@ class Call:
 
     # ---- program audio: 16-bit little-endian mono samples at the phone's pcm_rate ----------------------------------
 
-    def write(self, samples: bytes | bytearray | memoryview) -> int:
+    def write(self, samples: Samples) -> int:
         """Appends audio to what a call with `local_media="pcm"` sends, and says how many bytes fitted: about 30 seconds
-        wait at most. When nothing waits silence is sent. Takes what is contiguous in memory and consists of bytes or
-        16-bit numbers; no more of it is copied than there is room for.
+        wait at most. When nothing waits silence is sent. Takes bytes that are contiguous in memory, and arrays with one
+        channel: 16-bit numbers as they are, floating-point numbers as parts of full scale, clipped to -1 to 1. Of a
+        floating-point number two bytes are counted, those of its sample.
 
-        Raises `TypeError` for what is no buffer, `ArgumentError` for half a sample and for other numbers,
-        `NoAudioError`, `NotFoundError` when the call has ended (`CallEndedError` where it is known how).
+        Raises `TypeError` for what is no buffer, `ArgumentError` for half a sample, other numbers, several channels and
+        what is not a number, `NoAudioError`, `NotFoundError` when the call has ended (`CallEndedError` where it is known how).
         """
         return self._write(_check.samples("samples", samples))
 
@@ -288,7 +307,7 @@ class Call:
         with translated():
             return self._native.pcm_dropped()
 
-    async def send(self, samples: bytes | bytearray | memoryview) -> None:
+    async def send(self, samples: Samples) -> None:
         """Writes all of it, waiting for room. It returns when all is in the queue, see `drain`.
 
         Raises `CallEndedError` when the call ends meanwhile, and as `write`.

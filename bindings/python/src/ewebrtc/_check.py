@@ -9,12 +9,14 @@ settings of a phone or a gateway `ConfigError`.
 
 from __future__ import annotations
 
+import array
 import ipaddress
 import json
 import math
 import operator
 import os
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from numbers import Real
 from typing import Any
@@ -26,6 +28,12 @@ SAMPLE = 2
 
 #: Formats of buffers that can be samples: bytes of any kind, and 16-bit numbers.
 _PCM_FORMATS = frozenset({"b", "B", "c", "h"})
+
+#: Formats of buffers whose numbers are samples between -1 and 1.
+_FLOAT_FORMATS = frozenset({"f", "d"})
+
+#: The sample for 1.
+_FULL_SCALE = 32_767
 
 #: Greatest numbers that the library takes.
 U32 = 2**32 - 1
@@ -195,7 +203,7 @@ def frame(name: str, value: Any) -> bytes:
 
 
 def samples(name: str, value: Any) -> memoryview:
-    """The bytes of whole samples, not copied."""
+    """The bytes of whole samples; not copied where they are that already."""
     try:
         view = memoryview(value)
     except TypeError:
@@ -203,11 +211,37 @@ def samples(name: str, value: Any) -> memoryview:
     except (ValueError, BufferError) as error:
         raise ArgumentError(f"{name} cannot be read: {error}") from None
     # Numbers of other sizes would be taken for samples that they are not.
-    if view.format not in _PCM_FORMATS:
-        raise ArgumentError(f"{name} must be bytes or 16-bit numbers, not of format {view.format!r}")
+    if view.format not in _PCM_FORMATS and view.format not in _FLOAT_FORMATS:
+        raise ArgumentError(
+            f"{name} must be bytes, 16-bit numbers or floating-point numbers, not of format {view.format!r}"
+        )
+    if view.itemsize > 1 and sum(length != 1 for length in view.shape or ()) > 1:
+        raise ArgumentError(f"{name} must have one channel, not the shape {view.shape}")
+    if not view.nbytes:
+        # An empty one of several dimensions cannot be cast.
+        return memoryview(b"")
+    if view.format in _FLOAT_FORMATS:
+        return _from_floats(name, view)
     if not view.c_contiguous:
-        raise ArgumentError(f"{name} must be contiguous: one byte after the other")
+        # One channel out of several is a view with gaps; bytes with gaps are a mistake.
+        if view.itemsize == 1:
+            raise ArgumentError(f"{name} must be contiguous: one byte after the other")
+        view = memoryview(view.tobytes())
     if view.nbytes % SAMPLE:
         raise ArgumentError(f"{name} are 16 bit: the number of bytes is odd")
-    # An empty one of several dimensions cannot be cast.
-    return view.cast("B") if view.nbytes else memoryview(b"")
+    return view.cast("B")
+
+
+def _from_floats(name: str, view: memoryview) -> memoryview:
+    """Samples from numbers between -1 and 1; what is beyond is clipped."""
+    # Whoever has an array has NumPy loaded; nobody needs it for this package.
+    numpy = sys.modules.get("numpy")
+    if numpy is not None:
+        numbers = numpy.asarray(view).reshape(-1)
+        if numpy.isnan(numbers).any():
+            raise ArgumentError(f"{name} has something that is not a number")
+        return memoryview(numpy.rint(numpy.clip(numbers, -1.0, 1.0) * _FULL_SCALE).astype("<i2").tobytes())
+    flat = array.array(view.format, view.tobytes())
+    if any(number != number for number in flat):
+        raise ArgumentError(f"{name} has something that is not a number")
+    return memoryview(array.array("h", (round(max(-1.0, min(1.0, n)) * _FULL_SCALE) for n in flat)).tobytes())

@@ -34,7 +34,8 @@ class DevToken:
 
 class Gateway:
     """A gateway in this process, in development mode: every name may log in. It listens when the constructor returns,
-    on a free port of 127.0.0.1 unless `listen` (`"address:port"`) says otherwise. `domain` is that of the accounts.
+    on a free port of 127.0.0.1 unless `listen` (`"address:port"`) says otherwise. `domain` is that of the accounts. With
+    `ringback` callers hear it ring (early media, `call:ringback-provided`).
 
     Use it in a `with` or `async with` block, or call `stop`. It ends with the process.
 
@@ -42,11 +43,11 @@ class Gateway:
     when the address cannot be listened on.
     """
 
-    def __init__(self, listen: str | None = None, *, domain: str | None = None) -> None:
+    def __init__(self, listen: str | None = None, *, domain: str | None = None, ringback: bool = False) -> None:
         _process.check()
         address, name = _check.listen("listen", listen), _check.own_domain("domain", domain)
         with translated():
-            self._native = _native.Gateway(address, name)
+            self._native = _native.Gateway(address, name, _check.flag("ringback", ringback))
         #: Address for `Phone`.
         self.url: str = self._native.url()
 
