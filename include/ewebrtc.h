@@ -639,7 +639,7 @@ ewebrtc_status ewebrtc_dev_token(const char *gateway_url,
 /* Whether the loaded library fits this header: 0 means that the program must not go on. */
 static inline int ewebrtc_abi_fits(void)
 {
-    uint32_t loaded = ewebrtc_abi_version();
-    return (loaded >> 16) == ((uint32_t)EWEBRTC_ABI_VERSION >> 16) && loaded >= (uint32_t)EWEBRTC_ABI_VERSION;
+    const uint32_t loaded = ewebrtc_abi_version(), wanted = EWEBRTC_ABI_VERSION;
+    return (loaded >> 16) == (wanted >> 16) && loaded >= wanted;
 }
 #endif
