@@ -163,7 +163,7 @@ class Owned {
 ///
 /// Handlers are called by a library that knows no exceptions, so what they throw is caught at once and handed to this function,
 /// on the thread and within the callback of that handler; everything goes on as if it had returned. What the function itself
-/// throws is dropped. Any thread may call this.
+/// throws is dropped, but for a line. Any thread may call this.
 inline void set_exception_handler(ExceptionHandler handler) {
     const std::lock_guard<std::mutex> guard(detail::exceptions().lock);
     detail::exceptions().handler.swap(handler);

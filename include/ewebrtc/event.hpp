@@ -41,13 +41,13 @@ inline ErrorFields error_fields(const Json &json) {
 class Event {
   public:
     /// Name, such as "call:connected".
-    const std::string &name() const noexcept { return (*json_)["event"].text(); }
+    std::string name() const { return (*json_)["event"].text(); }
     /// Number within the phone: 1, 2, 3 ...
     std::uint64_t seq() const noexcept { return (*json_)["seq"].whole(); }
     /// When it happened: RFC 3339 with milliseconds, UTC.
-    const std::string &timestamp() const noexcept { return (*json_)["timestamp"].text(); }
+    std::string timestamp() const { return (*json_)["timestamp"].text(); }
     /// The tag given with the command that caused it; empty when there was none.
-    const std::string &tag() const noexcept { return (*json_)["tag"].text(); }
+    std::string tag() const { return (*json_)["tag"].text(); }
     /// Handle of the call or conference it is about; 0 when there is none.
     ewebrtc_call handle() const noexcept {
         const ewebrtc_call call = (*json_)["call"].whole();
@@ -57,15 +57,17 @@ class Event {
     std::optional<Call> call() const;
 
     /// A property by its documented name; null when there is none.
-    const Json &operator[](std::string_view name) const noexcept { return (*json_)[name]; }
-    /// The same, for literals.
-    const Json &operator[](const char *name) const noexcept { return (*json_)[name]; }
+    const Json &operator[](std::string_view name) const & noexcept { return (*json_)[name]; }
+    /// The same, of a temporary.
+    Json operator[](std::string_view name) && { return (*json_)[name]; }
     /// A property that is a text; empty when it is none.
-    const std::string &text(std::string_view name) const noexcept { return (*json_)[name].text(); }
+    std::string text(std::string_view name) const { return (*json_)[name].text(); }
     /// A property that is a number, or `otherwise`.
     double number(std::string_view name, double otherwise = 0) const noexcept { return (*json_)[name].number(otherwise); }
     /// All of it: "event", "seq", "timestamp", where it applies "call" or "conference" and "tag", and its own properties.
-    const Json &properties() const noexcept { return *json_; }
+    const Json &properties() const & noexcept { return *json_; }
+    /// The same, of a temporary.
+    Json properties() && { return *json_; }
     /// The same as a JSON text.
     std::string json() const { return json_->dump(); }
 

@@ -28,7 +28,8 @@ class JsonReader;
 ///     options.set("destination", "bob").set("mediaType", "audio");
 ///     event["error"]["ErrorCode"].text();
 ///
-/// Reading never throws: what is absent, or of another kind, is null, an empty text, 0, false.
+/// Reading never throws: what is absent, or of another kind, is null, an empty text, 0, false. Of a temporary, parts are given as
+/// values, so that nothing refers to what is gone; of others as references, which live until the value is changed.
 class Json {
   public:
     /// The kinds of values.
@@ -80,12 +81,14 @@ class Json {
     /// Whether it is null, which also stands for what is absent.
     bool is_null() const noexcept { return kind() == Kind::null; }
 
-    /// The text; empty when it is none. The reference lives as long as this value is not changed.
-    const std::string &text() const noexcept {
+    /// The text; empty when it is none.
+    const std::string &text() const & noexcept {
         static const std::string none;
         const std::string *text = std::get_if<std::string>(&value_);
         return text ? *text : none;
     }
+    /// The same, of a temporary.
+    std::string text() && { return std::string(std::as_const(*this).text()); }
     /// The number, or `otherwise` when it is none.
     double number(double otherwise = 0) const noexcept {
         const double *number = std::get_if<double>(&value_);
@@ -102,28 +105,34 @@ class Json {
         return value ? *value : otherwise;
     }
     /// The values of a list; none when it is no list.
-    const std::vector<Json> &values() const noexcept {
+    const std::vector<Json> &values() const & noexcept {
         static const std::vector<Json> none;
         const auto *values = std::get_if<std::vector<Json>>(&value_);
         return values ? *values : none;
     }
+    /// The same, of a temporary.
+    std::vector<Json> values() && { return std::vector<Json>(std::as_const(*this).values()); }
     /// The members of an object, in their order; none when it is no object.
-    const std::vector<Member> &members() const noexcept {
+    const std::vector<Member> &members() const & noexcept {
         static const Members none;
         const Members *members = std::get_if<Members>(&value_);
         return members ? *members : none;
     }
+    /// The same, of a temporary.
+    std::vector<Member> members() && { return std::vector<Member>(std::as_const(*this).members()); }
     /// How many values or members a list or an object has; else 0.
     std::size_t size() const noexcept { return kind() == Kind::list ? values().size() : members().size(); }
     /// The member of this name; null when there is none.
-    const Json &operator[](std::string_view name) const noexcept;
+    const Json &operator[](std::string_view name) const & noexcept;
     /// The same, for literals.
-    const Json &operator[](const char *name) const noexcept { return (*this)[std::string_view(name)]; }
+    const Json &operator[](const char *name) const & noexcept { return (*this)[std::string_view(name)]; }
     /// The value at this place of a list, from 0; null when there is none.
-    template <class T, class = std::enable_if_t<std::is_integral_v<T>>> const Json &operator[](T place) const noexcept {
+    template <class T, class = std::enable_if_t<std::is_integral_v<T>>> const Json &operator[](T place) const & noexcept {
         const std::size_t at = static_cast<std::size_t>(place); // A negative number is beyond the end of every list.
         return at < values().size() ? values()[at] : null();
     }
+    /// The same three, of a temporary.
+    template <class T> Json operator[](const T &key) && { return Json(std::as_const(*this)[key]); }
 
     /// Sets a member; what is no object becomes one.
     Json &set(std::string name, Json value);
@@ -162,7 +171,7 @@ class Json {
 /// Whether two values are the same; members in another order are another value.
 inline bool operator==(const Json &a, const Json &b) { return a.value_ == b.value_; }
 
-inline const Json &Json::operator[](std::string_view name) const noexcept {
+inline const Json &Json::operator[](std::string_view name) const & noexcept {
     const Members &all = members();
     for (auto member = all.rbegin(); member != all.rend(); ++member)
         if (member->first == name)
