@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # The C interface as a customer sees it: header, exported names, a complete call, abuse; plain, under valgrind, with the
-# sanitizers, and an injected panic in the release profile. Every program has a deadline. Output goes to target/ffi.
+# sanitizers, and an injected panic in the release profile; installed as a package, and against the interface as it was accepted. Every program has a deadline. Output goes to target/ffi.
 #
-#   ffi-tests/run.sh [plain] [valgrind] [release] [sanitize]      without arguments: all of them
+#   ffi-tests/run.sh [plain] [install] [abi] [valgrind] [release] [sanitize]      without arguments: all of them
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -127,7 +127,10 @@ sanitize() {
     done
 }
 
-[ $# -gt 0 ] || set -- plain valgrind release sanitize
+. ffi-tests/stage-install.sh
+. ffi-tests/stage-abi.sh
+
+[ $# -gt 0 ] || set -- plain install abi valgrind release sanitize
 for stage in "$@"; do
     began=$SECONDS
     echo "ffi-tests: $stage"

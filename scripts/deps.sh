@@ -4,8 +4,8 @@
 #
 #   scripts/deps.sh build         what compiling needs: a C compiler and cmake (the Opus codec is built from source)
 #   scripts/deps.sh build test    and what the tests need: Chromium with its driver, a TURN server, baresip, g++, valgrind, ip
-#   scripts/deps.sh c             and what the tests of the C and C++ interfaces need besides: clang
 #   scripts/deps.sh python        and what the tests of the Python package need: Python with venv and pip
+#   scripts/deps.sh c             and what the tests of the C and C++ interfaces need: clang, pkg-config, libabigail to compare interfaces
 set -euo pipefail
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -39,16 +39,18 @@ for group in "$@"; do
         need iproute2 ip
         need ca-certificates /etc/ssl/certs/ca-certificates.crt
         ;;
-    c)
-        need clang clang++
-        ;;
     python)
         # Debian's python3 without python3-venv has the module venv, but not the pip it would put into it.
         need python3 /usr/bin/python3
         if ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then packages+=(python3-venv); fi
         ;;
+    c)
+        need clang clang++
+        need pkg-config pkg-config
+        need abigail-tools abidiff
+        ;;
     *)
-        say "unknown group '$group': build, test, c or python"
+        say "unknown group '$group': build, test, python or c"
         exit 2
         ;;
     esac

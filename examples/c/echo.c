@@ -1,7 +1,8 @@
 /* A call to the echo: plays examples/speech/hello.wav, and writes what comes back to echo.wav. The gateway runs in the same
-   process. From the project's folder, after cargo build --release:
+   process. With an installed library (scripts/install-c.sh --prefix DIR), from the project's folder:
 
-     gcc -std=c99 -Iinclude examples/c/echo.c -o target/echo -Ltarget/release -lewebrtc -Wl,-rpath,$PWD/target/release
+     export PKG_CONFIG_PATH=DIR/lib/pkgconfig
+     gcc -std=c99 examples/c/echo.c $(pkg-config --cflags --libs ewebrtc) -Wl,-rpath,DIR/lib -o target/echo
      target/echo
 */
 #include <ewebrtc.h>
