@@ -6,6 +6,7 @@
 #   scripts/deps.sh build test    and what the tests need: Chromium with its driver, a TURN server, baresip, g++, valgrind, ip
 #   scripts/deps.sh python        and what the tests of the Python package need: Python with venv and pip
 #   scripts/deps.sh c             and what the tests of the C and C++ interfaces need: clang, pkg-config, libabigail to compare interfaces
+#   scripts/deps.sh kotlin        and what the tests of the Kotlin package need: a JDK, JNA, JUnit 5, and Python for its compiler
 set -euo pipefail
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -49,8 +50,16 @@ for group in "$@"; do
         need pkg-config pkg-config
         need abigail-tools abidiff
         ;;
+    kotlin)
+        need default-jdk-headless javac
+        need libjna-java /usr/share/java/jna.jar
+        need libjna-jni "/usr/lib/$(uname -m)-linux-gnu/jni/libjnidispatch.system.so"
+        need junit5 /usr/share/java/junit-jupiter-engine.jar
+        need python3 /usr/bin/python3
+        if ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then packages+=(python3-venv); fi
+        ;;
     *)
-        say "unknown group '$group': build, test, python or c"
+        say "unknown group '$group': build, test, python, c or kotlin"
         exit 2
         ;;
     esac

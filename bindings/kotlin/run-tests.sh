@@ -1,0 +1,84 @@
+#!/usr/bin/env bash
+# Everything that must hold for the Kotlin package on the JVM: it is compiled without a warning into the jar that is given away, its tests
+# run with that jar, and so do the programs of the guide. No Maven repository is needed: the compiler, its standard library,
+# kotlinx-coroutines and kotlinx-serialization-json come out of a package of PyPI, JNA and JUnit 5 out of Debian. Everything it
+# makes is below target/kotlin.
+#
+#   bindings/kotlin/run-tests.sh [tests] [guide] [android] [pom]     without arguments: all of them
+#   bindings/kotlin/run-tests.sh runner                              the parity runner: target/parity/kotlin
+#   bindings/kotlin/run-tests.sh tests NAME...                       only test classes of these names, e.g. CallsTest
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. scripts/not-run.sh
+
+root=$PWD
+here=$PWD/bindings/kotlin
+out=$PWD/target/kotlin
+# It brings the compiler 2.3.10-RC, kotlinx-coroutines 1.10.2 and kotlinx-serialization-json 1.9.0.
+wheel=kotlin-jupyter-kernel==0.19.0.944
+debian=/usr/share/java
+# Where JNA unpacks the library; what is left there by processes that were killed goes with target.
+unset JAVA_TOOL_OPTIONS
+java_options=(-XX:+UseSerialGC -XX:TieredStopAtLevel=1 "-Djna.tmpdir=$out/unpacked")
+
+run() { # run SECONDS COMMAND...: FFI mistakes hang rather than fail
+    timeout --kill-after=5 "$@" || { echo "kotlin: FAILED: ${*:2:3} (status $?)" >&2; exit 1; }
+}
+
+tools() {
+    scripts/deps.sh kotlin || not_run kotlin 'a JDK, JNA or JUnit 5 is missing'
+    mkdir -p "$out/unpacked"
+    if [ "$(cat "$out/compiler/version" 2>/dev/null)" != "$wheel" ]; then
+        rm -rf "$out/compiler" "$out/venv"
+        { /usr/bin/python3 -m venv "$out/venv" &&
+            "$out/venv/bin/pip" install -q --disable-pip-version-check --no-deps --target "$out/compiler" "$wheel"; } ||
+            not_run kotlin 'its compiler could not be installed from PyPI'
+        echo "$wheel" >"$out/compiler/version"
+    fi
+    local jars=$out/compiler/run_kotlin_kernel/jars name
+    all=$(ls "$jars"/kotlin-jupyter-kernel-*-all.jar)
+    libraries=$(ls "$jars"/kotlin-stdlib-*.jar):$(ls "$jars"/kotlinx-serialization-core-*.jar):$(ls "$jars"/kotlinx-serialization-json-*.jar)
+    libraries=$libraries:$all:$debian/jna.jar
+    junit=
+    for name in junit-jupiter-{api,engine,params} junit-platform-{commons,engine,launcher,console,reporting} opentest4j \
+        opentest4j-reporting-{events,schema} apiguardian-api picocli; do
+        [ ! -e "$debian/$name.jar" ] || junit=$junit:$debian/$name.jar
+    done
+}
+
+kotlinc() { # kotlinc JAR CLASSPATH ARGUMENT...
+    local jar=$1 path=$2
+    shift 2
+    run 300 java -Xmx1500m -XX:+UseSerialGC -XX:TieredStopAtLevel=1 -cp "$all" org.jetbrains.kotlin.cli.jvm.K2JVMCompiler \
+        -no-stdlib -no-reflect -jvm-target 17 -Werror -classpath "$path" -d "$jar" "$@"
+}
+
+# What goes into a jar, so that it is made again only when that has changed.
+fingerprint() { find "$@" -type f -print0 | sort -z | xargs -0 cat | sha256sum; }
+
+# The jar as it is given away: classes, and the library where JNA looks for it.
+build() {
+    bindings/kotlin/generate.sh "$out"
+    local made
+    made=$(fingerprint "$here/src/main" "$out/generated" "$out/resources" "$here/run-tests.sh")
+    if [ "$(cat "$out/ewebrtc.made" 2>/dev/null)" != "$made" ]; then
+        rm -f "$out/ewebrtc.made"
+        kotlinc "$out/ewebrtc.jar" "$libraries" -module-name ewebrtc "$out/generated" "$here/src/main/kotlin"
+        jar --update --file "$out/ewebrtc.jar" -C "$out/resources" .
+        echo "$made" >"$out/ewebrtc.made"
+    fi
+}
+
+runner() {
+    mkdir -p "$root/target/parity"
+    kotlinc "$out/runner.jar" "$libraries:$out/ewebrtc.jar" -module-name runner ffi-tests/parity/kotlin
+    cat >"$root/target/parity/kotlin" <<END
+#!/bin/sh
+exec java -Xmx128m ${java_options[*]} -cp "$out/ewebrtc.jar:$out/runner.jar:$libraries" RunnerKt
+END
+    chmod +x "$root/target/parity/kotlin"
+}
+
+tools
+build
+runner
