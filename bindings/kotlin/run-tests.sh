@@ -79,6 +79,35 @@ END
     chmod +x "$root/target/parity/kotlin"
 }
 
+tests() { # tests [CLASS...]
+    local choice=(--scan-classpath "$out/tests.jar") name
+    [ $# -eq 0 ] || choice=()
+    for name in "$@"; do choice+=(--select-class "org.ewebrtc.$name"); done
+    kotlinc "$out/tests.jar" "$libraries:$out/ewebrtc.jar$junit" -module-name ewebrtc "$here/src/test/kotlin"
+    run 900 java -ea "${java_options[@]}" -cp "$out/ewebrtc.jar:$out/tests.jar:$libraries$junit" \
+        org.junit.platform.console.ConsoleLauncher "${choice[@]}" --details=tree --details-theme=ascii \
+        --disable-ansi-colors --disable-banner --fail-if-no-tests
+}
+
+stages=(tests)
+if [ $# -gt 0 ]; then stages=("$@"); fi
 tools
 build
-runner
+while [ ${#stages[@]} -gt 0 ]; do
+    stage=${stages[0]}
+    stages=("${stages[@]:1}")
+    names=()
+    while [ "$stage" = tests ] && [[ ${stages[0]:-} == [A-Z]* ]]; do
+        names+=("${stages[0]}")
+        stages=("${stages[@]:1}")
+    done
+    echo "kotlin: $stage ${names[*]}"
+    case $stage in
+    tests | guide | android | pom | runner) "$stage" "${names[@]}" ;;
+    *)
+        echo "kotlin: there is no stage '$stage'" >&2
+        exit 2
+        ;;
+    esac
+done
+echo 'kotlin: passed'

@@ -174,10 +174,7 @@ public class Subscription internal constructor(
      * Removes the handler; it is not called for events whose delivery has not begun. What it is doing goes on. False: it was
      * removed before.
      */
-    public fun off(): Boolean {
-        queue.channel.cancel()
-        return hub.remove(this)
-    }
+    public fun off(): Boolean = hub.remove(this).also { queue.channel.cancel() }
 
     /** As of a coroutine that failed, and yet the next event comes as usual. */
     private fun report(context: CoroutineContext, error: Throwable) {
