@@ -79,14 +79,46 @@ END
     chmod +x "$root/target/parity/kotlin"
 }
 
+compile_tests() {
+    local made
+    made=$(fingerprint "$here/src/test" "$out/ewebrtc.made")
+    if [ "$(cat "$out/tests.made" 2>/dev/null)" != "$made" ]; then
+        rm -f "$out/tests.made"
+        kotlinc "$out/tests.jar" "$libraries:$out/ewebrtc.jar$junit" -module-name tests "$here/src/test/kotlin"
+        echo "$made" >"$out/tests.made"
+    fi
+}
+
+launch() { # launch ARGUMENT...: of the JVM and of JUnit, parted by --
+    local jvm=()
+    while [ "$1" != -- ]; do jvm+=("$1") && shift; done
+    run 900 java -ea "${java_options[@]}" "${jvm[@]}" -cp "$out/ewebrtc.jar:$out/tests.jar:$out/pages.jar:$libraries$junit" \
+        org.junit.platform.console.ConsoleLauncher "${@:2}" --details=tree --details-theme=ascii --disable-ansi-colors \
+        --disable-banner --fail-if-no-tests
+}
+
 tests() { # tests [CLASS...]
-    local choice=(--scan-classpath "$out/tests.jar") name
+    local choice=(--scan-classpath "$out/tests.jar" --exclude-classname '.*PagesTest') name
     [ $# -eq 0 ] || choice=()
     for name in "$@"; do choice+=(--select-class "org.ewebrtc.$name"); done
-    kotlinc "$out/tests.jar" "$libraries:$out/ewebrtc.jar$junit" -module-name ewebrtc "$here/src/test/kotlin"
-    run 900 java -ea "${java_options[@]}" -cp "$out/ewebrtc.jar:$out/tests.jar:$libraries$junit" \
-        org.junit.platform.console.ConsoleLauncher "${choice[@]}" --details=tree --details-theme=ascii \
-        --disable-ansi-colors --disable-banner --fail-if-no-tests
+    compile_tests
+    launch -- "${choice[@]}"
+}
+
+# Every program of the pages is compiled as printed, and run; only the address of the gateway elsewhere is another one.
+guide() {
+    local page listen names
+    listen=127.0.0.1:$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    rm -rf "$out/pages"
+    mkdir -p "$out/pages"
+    for page in README.md bindings/kotlin/README.md docs/guide-kotlin.md; do
+        sed "s/127\.0\.0\.1:8080/$listen/" "$page" | awk -v stem="$out/pages/$(basename "$(dirname "$page")")_$(basename "$page" .md | tr - _)" '
+            /^```kotlin$/ { file = sprintf("%s_%d.kt", stem, ++n); next } /^```$/ { file = "" } file { print > file }'
+    done
+    kotlinc "$out/pages.jar" "$libraries:$out/ewebrtc.jar" -module-name pages "$out/pages"
+    names=$(cd "$out/pages" && printf '%s\n' *.kt | sed -E 's/^(.)(.*)\.kt$/\U\1\E\2Kt/' | paste -sd,)
+    compile_tests
+    launch "-Dewebrtc.pages=$names" "-Dewebrtc.listen=$listen" -- --select-class org.ewebrtc.PagesTest
 }
 
 stages=(tests)
