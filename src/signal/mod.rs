@@ -10,7 +10,7 @@ pub use socket::socket;
 
 use crate::core::io::{HttpRequest, HttpResponse, NetworkFailure, NetworkFailureKind, Verb};
 use ewebrtc_wire::{BASE_PATH, MAX_BODY};
-use once_cell::sync::OnceCell;
+#[cfg(not(target_os = "android"))]
 use rustls_platform_verifier::Verifier;
 use std::error::Error as StdError;
 use std::sync::Arc;
@@ -115,11 +115,9 @@ fn connections(tls: &rustls::ClientConfig) -> Result<reqwest::Client, String> {
         .map_err(|e| format!("HTTP client: {e}"))
 }
 
-/// The operating system's trust, read once: it is the same for all phones, and reading it takes milliseconds.
-static SYSTEM_TRUST: OnceCell<Arc<Verifier>> = OnceCell::new();
-
 /// TLS with the operating system's trust, and the given roots beside it; ring is the only provider of this process's
-/// clients, and no process-wide default is installed.
+/// clients, and no process-wide default is installed. Android keeps its authorities behind Java, out of reach here: only the
+/// given roots are trusted there.
 fn tls(roots: &[String]) -> Result<rustls::ClientConfig, String> {
     use rustls::pki_types::{CertificateDer, pem::PemObject as _};
     let provider = Arc::new(rustls::crypto::ring::default_provider());
@@ -136,20 +134,39 @@ fn tls(roots: &[String]) -> Result<rustls::ClientConfig, String> {
             return Err("root certificate: there is none in the text".into());
         }
     }
-    let verifier = if extra.is_empty() {
+    trusting(builder, extra, provider).map_err(|error| format!("root certificate: {error}"))
+}
+
+type Builder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>;
+type Roots = Vec<rustls::pki_types::CertificateDer<'static>>;
+type Provider = Arc<rustls::crypto::CryptoProvider>;
+
+#[cfg(not(target_os = "android"))]
+fn trusting(builder: Builder, extra: Roots, provider: Provider) -> Result<rustls::ClientConfig, rustls::Error> {
+    /// The operating system's trust, read once: it is the same for all phones, and reading it takes milliseconds.
+    static SYSTEM_TRUST: once_cell::sync::OnceCell<Arc<Verifier>> = once_cell::sync::OnceCell::new();
+    let alone = extra.is_empty();
+    let verifier = if alone {
         SYSTEM_TRUST.get_or_try_init(|| Verifier::new(provider).map(Arc::new)).cloned()
     } else {
         Verifier::new_with_extra_roots(extra, provider).map(Arc::new)
     };
-    Ok(match verifier {
-        Ok(verifier) => builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth(),
+    match verifier {
+        Ok(verifier) => Ok(builder.dangerous().with_custom_certificate_verifier(verifier).with_no_client_auth()),
         // A machine without any authority can still reach a gateway without TLS; one with TLS it will not trust.
-        Err(error) if roots.is_empty() => {
+        Err(error) if alone => {
             log::warn!("no trusted certificates on this machine: {error}");
-            builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth()
+            Ok(builder.with_root_certificates(rustls::RootCertStore::empty()).with_no_client_auth())
         }
-        Err(error) => return Err(format!("root certificate: {error}")),
-    })
+        Err(error) => Err(error),
+    }
+}
+
+#[cfg(target_os = "android")]
+fn trusting(builder: Builder, extra: Roots, _: Provider) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut store = rustls::RootCertStore::empty();
+    extra.into_iter().try_for_each(|root| store.add(root))?;
+    Ok(builder.with_root_certificates(store).with_no_client_auth())
 }
 
 async fn exchange(builder: reqwest::RequestBuilder, timeout: Duration) -> Result<HttpResponse, NetworkFailure> {

@@ -11,7 +11,6 @@ use std::time::Duration;
 
 use rustls::pki_types::pem::PemObject;
 use rustls::pki_types::{CertificateDer, ServerName};
-use rustls_platform_verifier::Verifier;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpStream, UdpSocket};
 use tokio::sync::mpsc;
@@ -85,15 +84,37 @@ fn connector(roots: &[String]) -> Result<TlsConnector, MediaError> {
     }
     // Given here and not taken from the process: a library must not set its host's default provider.
     let provider = Arc::new(rustls::crypto::ring::default_provider());
-    let verifier =
-        Verifier::new_with_extra_roots(extra, provider.clone()).map_err(|error| failed(error.to_string()))?;
-    let config = rustls::ClientConfig::builder_with_provider(provider)
+    let builder = rustls::ClientConfig::builder_with_provider(provider.clone())
         .with_safe_default_protocol_versions()
-        .map_err(|error| failed(error.to_string()))?
-        .dangerous()
-        .with_custom_certificate_verifier(Arc::new(verifier))
-        .with_no_client_auth();
+        .map_err(|error| failed(error.to_string()))?;
+    let config = trusting(builder, extra, provider).map_err(|error| failed(error.to_string()))?;
     Ok(TlsConnector::from(Arc::new(config)))
+}
+
+type Builder = rustls::ConfigBuilder<rustls::ClientConfig, rustls::WantsVerifier>;
+type Provider = Arc<rustls::crypto::CryptoProvider>;
+
+/// Trusts what the operating system trusts, and these roots.
+#[cfg(not(target_os = "android"))]
+fn trusting(
+    builder: Builder,
+    extra: Vec<CertificateDer<'static>>,
+    provider: Provider,
+) -> Result<rustls::ClientConfig, rustls::Error> {
+    let verifier = rustls_platform_verifier::Verifier::new_with_extra_roots(extra, provider)?;
+    Ok(builder.dangerous().with_custom_certificate_verifier(Arc::new(verifier)).with_no_client_auth())
+}
+
+/// Trusts these roots: Android keeps its own authorities behind Java.
+#[cfg(target_os = "android")]
+fn trusting(
+    builder: Builder,
+    extra: Vec<CertificateDer<'static>>,
+    _: Provider,
+) -> Result<rustls::ClientConfig, rustls::Error> {
+    let mut store = rustls::RootCertStore::empty();
+    extra.into_iter().try_for_each(|root| store.add(root))?;
+    Ok(builder.with_root_certificates(store).with_no_client_auth())
 }
 
 /// Gives each local socket its stream.
