@@ -7,6 +7,7 @@
 #   scripts/deps.sh python        and what the tests of the Python package need: Python with venv and pip
 #   scripts/deps.sh c             and what the tests of the C and C++ interfaces need: clang, pkg-config, libabigail to compare interfaces
 #   scripts/deps.sh kotlin        and what the tests of the Kotlin package need: a JDK, JNA, JUnit 5, and Python for its compiler
+#   scripts/deps.sh swift         and what those of the Swift package need where there is no Swift: what unpacks Debian's into a root
 set -euo pipefail
 
 say() { printf 'deps: %s\n' "$*" >&2; }
@@ -58,8 +59,15 @@ for group in "$@"; do
         need python3 /usr/bin/python3
         if ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then packages+=(python3-venv); fi
         ;;
+    swift)
+        if ! command -v swift >/dev/null; then
+            need mmdebstrap mmdebstrap
+            need debian-archive-keyring /usr/share/keyrings/debian-archive-keyring.gpg
+        fi
+        need python3 python3
+        ;;
     *)
-        say "unknown group '$group': build, test, python, c or kotlin"
+        say "unknown group '$group': build, test, python, c, kotlin or swift"
         exit 2
         ;;
     esac

@@ -1,0 +1,92 @@
+#!/usr/bin/env bash
+# Everything that must hold for the Swift package: it is built with warnings as errors, its tests run, the programs of the guide run as
+# printed, programs end well at any moment, and what of the XCFramework can be made here is made. With the machine's own Swift where
+# there is one, else with one in a root of its own (toolchain.sh). Everything it makes is below target/swift, save that root.
+#
+#   bindings/swift/run-tests.sh [STAGE...]
+#
+#   package      the package with its generated sources, built and tested
+#   programs     the guide's programs, and those that end in the middle of a call
+#   xcframework  headers, module map and sources of the XCFramework, from the library
+#   runner       the parity runner, and target/parity/swift, which starts it
+#
+# Without arguments: package, programs, xcframework. The library is built with cargo's profile dev.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+source scripts/not-run.sh
+
+out=${CARGO_TARGET_DIR:-$PWD/target}/swift
+package=$out/package
+programs=$out/programs
+here=bindings/swift
+# A build for other flags would not be found again.
+unset RUSTFLAGS
+
+# How programs of Swift are started: `within SECONDS COMMAND...` with a deadline, since FFI mistakes hang rather than fail.
+own=no
+if command -v swift >/dev/null; then own=yes; fi
+tools() {
+    [ "$own" = no ] || return 0
+    local reason
+    reason=$("$here/toolchain.sh" check) || not_run swift "$reason"
+    scripts/deps.sh swift || not_run swift 'mmdebstrap, which would fetch a toolchain, cannot be installed'
+    "$here/toolchain.sh" make || not_run swift 'the toolchain cannot be fetched from the mirror of Debian'
+}
+within() { # within SECONDS COMMAND...
+    local seconds=$1
+    shift
+    if [ "$own" = yes ]; then
+        timeout --kill-after=5 "$seconds" "$@"
+    else
+        timeout --kill-after=5 "$seconds" "$here/toolchain.sh" run "$out" "$@"
+    fi || { echo "swift: FAILED: $* (status $?)" >&2; exit 1; }
+}
+swift_() { # swift_ SECONDS PACKAGE VERB ARGUMENT...
+    local seconds=$1 of=$2 verb=$3
+    shift 3
+    within "$seconds" swift "$verb" --package-path "$of" --disable-sandbox -Xswiftc -warnings-as-errors "$@"
+}
+
+assemble() {
+    mkdir -p "$out"
+    EWEBRTC_SWIFT_PROFILE=dev "$here/package.sh" "$package"
+    export EWEBRTC_LIB_DIR=$package/lib
+    # What programs of the clone may use: its examples.
+    mkdir -p "$out/clone/examples"
+    cp -r examples/speech "$out/clone/examples/"
+    export EWEBRTC_CLONE=$out/clone
+    python3 "$here/programs.py" "$programs"
+}
+
+package() {
+    swift_ 900 "$package" build --build-tests
+    swift_ 600 "$package" test --skip-build
+}
+
+runner() {
+    swift_ 900 "$programs" build --product parity
+    local program=$programs/.build/debug/parity folder=${CARGO_TARGET_DIR:-$PWD/target}/parity
+    mkdir -p "$folder"
+    {
+        echo '#!/usr/bin/env bash'
+        echo '# Made by bindings/swift/run-tests.sh. It becomes the runner: the same process, which gets every signal itself.'
+        if [ "$own" = yes ]; then
+            printf 'exec %q\n' "$program"
+        else
+            printf 'export EWEBRTC_SWIFT_ROOT=%q\n' "${EWEBRTC_SWIFT_ROOT:-${XDG_CACHE_HOME:-$HOME/.cache}/ewebrtc/swift-root}"
+            printf 'exec %q exec %q %q\n' "$PWD/$here/toolchain.sh" "$out" "$program"
+        fi
+    } >"$folder/swift"
+    chmod +x "$folder/swift"
+}
+
+[ $# -gt 0 ] || set -- package programs xcframework
+tools
+assemble
+for stage in "$@"; do
+    began=$SECONDS
+    echo "swift: $stage"
+    "$stage"
+    echo "swift: $stage took $((SECONDS - began)) s"
+done
+echo 'swift: passed'
