@@ -143,6 +143,9 @@ final class Hub: Sendable {
     /// The phone has delivered its last event, or is gone.
     var ended: Bool { state.with { $0.ended } }
 
+    /// How many streams there are.
+    var listeners: Int { state.with { $0.outlets.count } }
+
     /// Takes an event. Called on the phone's own thread; runs no foreign code.
     func push(_ event: RawEvent) {
         if let handle = event.call ?? event.conference {

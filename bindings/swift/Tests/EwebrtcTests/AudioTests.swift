@@ -1,0 +1,151 @@
+// Program audio and program video.
+
+import Ewebrtc
+import XCTest
+
+final class AudioTests: GatewayCase, @unchecked Sendable {
+    private func echo(_ rate: Int) async throws -> Call {
+        let phone = try await loggedIn("alice", local: .pcm, remote: .pcm, rate: rate)
+        let call = try await phone.dial("echo")
+        try await call.connected(timeout: patience)
+        return call
+    }
+
+    func testSamplesComeBackByTheirFrequency() async throws {
+        let call = try await echo(16_000)
+        for (number, hertz) in [500.0, 900, 1400].enumerated() {
+            let samples = tone(hertz, 1_500, 16_000)
+            // As numbers, and as bytes.
+            if number == 1 {
+                try await call.send(samples.withUnsafeBytes { Data($0) })
+            } else {
+                try await call.send(samples)
+            }
+            try await heard(call, hertz)
+        }
+        XCTAssertEqual(try call.dropped, 0)
+    }
+
+    func testNumbersAndBytesAreTheSameSamples() async throws {
+        let call = try await echo(8_000)
+        let speaking = Task { while !Task.isCancelled { try await call.send(tone(600, 200, 8_000)) } }
+        try await heard(call, 600)
+        var bytes = Data()
+        while bytes.count < 8_000 {
+            bytes += try call.readData(most: 1_600)
+            try await Task.sleep(for: .milliseconds(10))
+        }
+        speaking.cancel()
+        _ = try? await speaking.value
+        try call.clear()
+        let numbers = stride(from: 0, to: bytes.count, by: 2).map { Int16(bitPattern: UInt16(bytes[$0]) | UInt16(bytes[$0 + 1]) << 8) }
+        XCTAssertGreaterThan(clearest(numbers, 600, 8_000), 0.8)
+        // A slice has other indices than a whole.
+        XCTAssertEqual(try call.write(Data([9, 9, 1, 0, 2, 0]).dropFirst(2)), 4)
+        XCTAssertEqual(try call.write([9, 1, 2][1...]), 2)
+    }
+
+    func testTheQueueTakesHalfAMinuteAndSaysSo() async throws {
+        let call = try await echo(8_000)
+        let minute = [Int16](repeating: 1_000, count: 60 * 8_000)
+        let taken = try call.write(minute)
+        XCTAssertTrue((29 * 8_000...31 * 8_000).contains(taken), "\(taken)")
+        XCTAssertGreaterThan(try call.queuedMilliseconds, 28_000)
+        try call.clear()
+        XCTAssertLessThan(try call.queuedMilliseconds, 100)
+        XCTAssertEqual(try call.write([]), 0)
+        try call.write([Int16](repeating: 1, count: 800))
+        try await soon { try await call.drain() }
+        XCTAssertEqual(try call.queuedMilliseconds, 0)
+    }
+
+    func testSendingEndsWithItsTask() async throws {
+        let call = try await echo(8_000)
+        let sending = Task { try await call.send([Int16](repeating: 1, count: 60 * 8_000)) }
+        try await until("the queue is full") { ((try? call.queuedMilliseconds) ?? 0) > 28_000 }
+        sending.cancel()
+        do {
+            try await soon { try await sending.value }
+            XCTFail("it was not cancelled")
+        } catch is CancellationError {
+        }
+    }
+
+    func testWhatIsNoAudio() async throws {
+        let call = try await echo(8_000)
+        guard case .argument = await failure({ try call.write(Data([1, 2, 3])) }) else { return XCTFail("half a sample") }
+        guard case .argument = await failure({ _ = try await call.receive(0) }) else { return XCTFail("no samples") }
+        let other = try await loggedIn("bob")
+        let plain = try await other.dial("echo")
+        try await plain.connected(timeout: patience)
+        guard case .noAudio = await failure({ try plain.write([1]) }) else { return XCTFail("written") }
+        guard case .noAudio = await failure({ _ = try plain.read() }) else { return XCTFail("read") }
+        guard case .noVideo = await failure({ _ = try plain.readFrame() }) else { return XCTFail("seen") }
+        guard case .notFound = await failure({ _ = try other.call(987_654_321).read() }) else { return XCTFail("found") }
+    }
+
+    func testTheEndOfTheCallEndsTheListening() async throws {
+        let call = try await echo(8_000)
+        try call.write(tone(500, 3_000, 8_000))
+        let listening = Task {
+            var count = 0
+            for try await piece in call.listen() { count += piece.count }
+            return count
+        }
+        try await heard(call, 500)
+        let sending = Task { try await call.send([Int16](repeating: 1, count: 60 * 8_000)) }
+        try await call.hangup()
+        let count = try await soon { try await listening.value }
+        XCTAssertGreaterThan(count, 0)
+        guard case .callEnded = await failure({ try await sending.value }) else { return XCTFail("sent") }
+        XCTAssertEqual(try call.queuedMilliseconds, 0)
+        try call.clear()
+        let rest = try await call.receive(100_000)
+        XCTAssertLessThan(rest.count, 100_000)
+    }
+
+    func testPicturesComeBackAfterAnUpgrade() async throws {
+        let shown = Media.silence.withFrames, seen = Media.discard.withFrames
+        let alice = try await loggedIn("alice", local: shown, remote: seen)
+        let bob = try await loggedIn("bob", local: shown, remote: seen)
+        let incoming = try bob.events("call:incoming"), asked = try bob.events("call:media-modification")
+        let call = try await alice.dial("bob", mediaType: .audio)
+        try await next(incoming)
+        let answered = try await bob.answer()
+        try await call.connected(timeout: patience)
+        async let upgrading: Void = alice.upgrade()
+        let event = try await next(asked)
+        XCTAssertEqual(event.text("newMediaType"), "video")
+        try await bob.acceptModification()
+        try await upgrading
+        let type = try await alice.getMediaType()
+        XCTAssertEqual(type, .video)
+
+        func picture(_ number: Int, _ key: Bool) -> Data {
+            Data(key ? [0x10, 0, 0, 0x9d, 0x01, 0x2a, 0x40, 0x01, 0xf0, 0, UInt8(number)] : [0x11, 0, 0, UInt8(number)])
+        }
+        let drawing = Task {
+            for number in 0... {
+                try call.writeFrame(picture(number % 256, try call.keyFrameWanted()), timestamp: UInt32(number * 3600))
+                try await Task.sleep(for: .milliseconds(40))
+            }
+        }
+        let found = try await soon {
+            for try await frame in answered.frames() { return frame }
+            throw Missing(description: "no picture came")
+        }
+        XCTAssertTrue(found.key)
+        XCTAssertEqual(found.codec, .vp8)
+        XCTAssertEqual(found.data.prefix(3), Data([0x10, 0, 0]))
+        XCTAssertEqual(try answered.framesDropped, 0)
+        try answered.requestKeyFrame()
+        try await until("a second key frame comes") { (try? answered.readFrame())??.key ?? false }
+        drawing.cancel()
+        guard case .argument = await failure({ try call.writeFrame(Data(), timestamp: 0) }) else { return XCTFail("empty") }
+        async let downgrading: Void = alice.downgrade()
+        try await next(asked)
+        try await bob.rejectModification()
+        try await downgrading
+        try await call.hangup()
+    }
+}
