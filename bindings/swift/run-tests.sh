@@ -63,6 +63,31 @@ package() {
     swift_ 600 "$package" test --skip-build
 }
 
+# One after the other, each in a folder of its own that has of the clone what programs may use. What they record is no silence.
+programs() {
+    swift_ 900 "$programs" build
+    cp "$here/run-programs.sh" "$out/"
+    within 400 sh "$out/run-programs.sh" "$programs" "$out/clone"
+}
+
+# What of the XCFramework can be made here: its sources and headers, from the static library. They are those of the shared one, they compile as
+# they will there, and the package asks for the framework when it is told of no library. The Swift of docs/ios.md can be parsed.
+xcframework() {
+    local made=$out/xcframework page=$out/ios
+    # Not by --lib alone: the crate itself makes no static library.
+    cargo rustc --locked --lib --features uniffi --crate-type staticlib
+    "$here/build-xcframework.sh" sources "${CARGO_TARGET_DIR:-$PWD/target}/debug/libewebrtc.a" "$made"
+    cmp "$made/headers/EwebrtcFFI.h" "$package/Sources/EwebrtcFFI/EwebrtcFFI.h"
+    cmp "$made/Sources/EwebrtcNative/EwebrtcNative.swift" "$package/Sources/EwebrtcNative/EwebrtcNative.swift"
+    within 120 swiftc -typecheck -swift-version 6 -warnings-as-errors -module-name EwebrtcNative -I "$made/headers" \
+        "$made/Sources/EwebrtcNative/EwebrtcNative.swift"
+    (unset EWEBRTC_LIB_DIR && within 60 swift package --package-path "$made" --disable-sandbox dump-package) >"$made/described.json"
+    grep -q '"EwebrtcFFI.xcframework"' "$made/described.json"
+    rm -rf "$page" && mkdir -p "$page"
+    awk -v out="$page" '/^```swift$/ { file = sprintf("%s/ios-%d.swift", out, ++n); next } /^```$/ { file = "" } file { print > file }' docs/ios.md
+    within 60 swiftc -frontend -parse -swift-version 6 "$page"/*.swift
+}
+
 runner() {
     swift_ 900 "$programs" build --product parity
     local program=$programs/.build/debug/parity folder=${CARGO_TARGET_DIR:-$PWD/target}/parity

@@ -189,6 +189,7 @@ func lifting<Value>(_ step: () throws -> Value) throws -> Value {
     do {
         return try step()
     } catch {
+        Ending.park()
         throw translated(error)
     }
 }

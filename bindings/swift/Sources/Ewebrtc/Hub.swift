@@ -148,6 +148,7 @@ final class Hub: Sendable {
 
     /// Takes an event. Called on the phone's own thread; runs no foreign code.
     func push(_ event: RawEvent) {
+        if Ending.hasBegun { return }
         if let handle = event.call ?? event.conference {
             let record = record(handle)
             record.note(event)
@@ -159,6 +160,7 @@ final class Hub: Sendable {
 
     /// Nothing more comes.
     func finish() {
+        if Ending.hasBegun { return }
         let (outlets, records) = state.with { state in
             state.ended = true
             defer { state.outlets = [:] }

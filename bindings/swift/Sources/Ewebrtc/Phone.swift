@@ -1,6 +1,6 @@
 // The phone: how it is made, its session, its events, its end.
 //
-// Owns: `Phone`, and what happens at the end of the process. Lives on: any thread.
+// Owns: `Phone`. Lives on: any thread.
 
 import Foundation
 internal import EwebrtcNative
@@ -23,14 +23,6 @@ public final class Phone: Sendable {
     let hub = Hub()
     /// Samples per second of program audio.
     public let pcmRate: Int
-
-    /// Longest wait at the end of the process, in milliseconds, for phones that were not closed: their sessions are given back and
-    /// recordings completed when the gateway answers meanwhile.
-    private static let goodbye: UInt64 = 1500
-
-    private static let atExit: Void = {
-        atexit { EwebrtcNative.endProcess(timeoutMs: Phone.goodbye) }
-    }()
 
     /// Makes a phone that is not logged in; nothing is sent yet.
     ///
@@ -75,7 +67,7 @@ public final class Phone: Sendable {
             connectMs: try number(connectMilliseconds, "connectMilliseconds"), eventChannel: eventChannel.native,
             audioCodecs: audioCodecs.map(\.native), videoCodecs: videoCodecs.map(\.native),
             opusComplexity: try number(opusComplexity, "opusComplexity"), rootCertificates: rootCertificates)
-        Phone.atExit
+        Ending.prepared
         let listener = Listener(hub)
         native = try lifting { try EwebrtcNative.Phone(config: config, listener: listener) }
         self.pcmRate = pcmRate

@@ -1,6 +1,6 @@
 // What the rest of the package waits with: values behind a lock, deadlines, and commands whose wait can be cancelled.
 //
-// Owns: `Guarded`, `command`, `within`. Lives on: any thread; commands are given on one queue, in the order of the calls. Must not
+// Owns: `Guarded`, `Ending`, `command`, `within`. Lives on: any thread; commands are given on one queue, in the order of the calls. Must not
 // import: anything but the generated module.
 
 import Foundation
@@ -20,6 +20,34 @@ final class Guarded<Value>: @unchecked Sendable {
         lock.lock()
         defer { lock.unlock() }
         return try body(&value)
+    }
+}
+
+/// The end of the process. A thread has called `exit`, or `main` is over, and phones are being closed, while others run on: what they wait
+/// for does not come any more, and what they are refused they do not hear. Else a program that leaves an error at its top would be ended
+/// by that, or come to its own end with another status, before the one that was asked for.
+enum Ending {
+    private static let thread = Guarded<pthread_t?>(nil)
+
+    /// Longest wait, in milliseconds, for phones that were not closed: their sessions are given back and recordings completed when the
+    /// gateway answers meanwhile.
+    private static let goodbye: UInt64 = 1500
+
+    /// Prepares for it, once.
+    static let prepared: Void = {
+        atexit {
+            Ending.thread.with { $0 = pthread_self() }
+            EwebrtcNative.endProcess(timeoutMs: Ending.goodbye)
+        }
+    }()
+
+    /// Whether it has begun.
+    static var hasBegun: Bool { thread.with { $0 != nil } }
+
+    /// Does not return on a thread other than the one that ends the process, once it has begun.
+    static func park() {
+        guard thread.with({ $0.map { pthread_equal($0, pthread_self()) == 0 } ?? false }) else { return }
+        while true { sleep(3600) }
     }
 }
 
@@ -47,6 +75,7 @@ private final class Outcome<Value: Sendable>: Sendable {
     private let state = Guarded(State.running)
 
     func finish(_ result: Result<Value, any Error>) {
+        if Ending.hasBegun { return }
         let waiting: CheckedContinuation<Value, any Error>? = state.with {
             switch $0 {
             case .running:
