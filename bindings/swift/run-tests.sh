@@ -58,9 +58,20 @@ assemble() {
     python3 "$here/programs.py" "$programs"
 }
 
+# Every public item has a documentation comment.
+documented() {
+    awk '
+        FNR == 1 { before = "" }
+        (/^ *public / || /^    case [a-z]/) && before !~ /^ *\/\/\// { printf "%s:%d: %s\n", FILENAME, FNR, $0; bad = 1 }
+        # What stands between the comment and its item.
+        !/^ *@/ { before = $0 }
+        END { exit bad }' "$1"/*.swift || { echo 'swift: FAILED: public items without a documentation comment' >&2; exit 1; }
+}
+
 package() {
+    documented "$here/Sources/Ewebrtc"
     swift_ 900 "$package" build --build-tests
-    swift_ 600 "$package" test --skip-build
+    swift_ 600 "$package" test --skip-build --disable-swift-testing
 }
 
 # One after the other, each in a folder of its own that has of the clone what programs may use. What they record is no silence.

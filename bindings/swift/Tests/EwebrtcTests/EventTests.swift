@@ -117,6 +117,24 @@ final class EventTests: GatewayCase, @unchecked Sendable {
         XCTAssertNotNil(call.state)
     }
 
+    func testCommandsReachTheLibraryInTheOrderOfTheirCalls() async throws {
+        final class Serial: TaskExecutor {
+            private let queue = DispatchQueue(label: "serial")
+            func enqueue(_ job: consuming ExecutorJob) {
+                let job = UnownedJob(job)
+                queue.async { job.runSynchronously(on: self.asUnownedTaskExecutor()) }
+            }
+        }
+        let phone = try Phone(gateway.url), serial = Serial(), count = 300
+        let finished = try phone.events("command:finished")
+        for number in 0..<count {
+            Task(executorPreference: serial) { try await phone.invoke("getVersion", tag: "\(number)") }
+        }
+        var tags: [String] = []
+        while tags.count < count { tags.append(try await next(finished).tag ?? "") }
+        XCTAssertEqual(tags, (0..<count).map(String.init))
+    }
+
     func testHandlersRunOneAtATimeAndInOrder() async throws {
         let phone = try Phone(gateway.url)
         let seen = Guarded<[String]>([]), busy = Guarded(0)
