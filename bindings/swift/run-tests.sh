@@ -82,7 +82,7 @@ programs() {
 }
 
 # What of the XCFramework can be made here: its sources and headers, from the static library. They are those of the shared one, they compile as
-# they will there, and the package asks for the framework when it is told of no library. The Swift of docs/ios.md can be parsed.
+# they will there, and the package asks for the framework when it is told of no library. The Swift of docs/ios.md compiles against this package, and stand-ins for Apple's frameworks.
 xcframework() {
     local made=$out/xcframework page=$out/ios
     # Not by --lib alone: the crate itself makes no static library.
@@ -96,7 +96,16 @@ xcframework() {
     grep -q '"EwebrtcFFI.xcframework"' "$made/described.json"
     rm -rf "$page" && mkdir -p "$page"
     awk -v out="$page" '/^```swift$/ { file = sprintf("%s/ios-%d.swift", out, ++n); next } /^```$/ { file = "" } file { print > file }' docs/ios.md
-    within 60 swiftc -frontend -parse -swift-version 6 "$page"/*.swift
+    cp "$here"/StandIns/*.swift "$page/"
+    local module built=$package/.build/debug/Modules
+    [ -e "$built/Ewebrtc.swiftmodule" ] || swift_ 900 "$package" build
+    # What this page uses CallKit for needs AVFoundation.
+    for module in AVFoundation CallKit Network; do
+        within 60 swiftc -emit-module -swift-version 5 -module-name "$module" -I "$page" -o "$page/$module.swiftmodule" "$page/$module.swift"
+    done
+    # To an object: some of what Swift 6 asks for is found after the types are known.
+    within 60 swiftc -c -wmo -swift-version 6 -warnings-as-errors -module-name App -I "$page" -I "$built" \
+        -I "$package/Sources/EwebrtcFFI" -o "$page/app.o" "$page"/ios-*.swift
 }
 
 runner() {

@@ -106,10 +106,12 @@ extension Call {
     /// - Throws: `PhoneError.callEnded` when the call ends meanwhile, and as `write`.
     public func send(_ samples: [Int16]) async throws {
         var rest = samples[...]
-        while true {
-            rest = rest.dropFirst(try write(rest))
-            if rest.isEmpty { return }
-            try await Task.sleep(for: tick)
+        try await lasting {
+            while true {
+                rest = rest.dropFirst(try write(rest))
+                if rest.isEmpty { return }
+                try await Task.sleep(for: tick)
+            }
         }
     }
 
@@ -118,10 +120,12 @@ extension Call {
     /// - Throws: As there; `PhoneError.argument` for half a sample.
     public func send(_ bytes: Data) async throws {
         var rest = bytes
-        while true {
-            rest = rest.dropFirst(try write(rest))
-            if rest.isEmpty { return }
-            try await Task.sleep(for: tick)
+        try await lasting {
+            while true {
+                rest = rest.dropFirst(try write(rest))
+                if rest.isEmpty { return }
+                try await Task.sleep(for: tick)
+            }
         }
     }
 
@@ -129,10 +133,12 @@ extension Call {
     ///
     /// - Throws: `PhoneError.callEnded` when the call ends meanwhile, and as `clear`.
     public func drain() async throws {
-        while true {
-            let queued = Int(try living { try native.pcmQueuedMs() })
-            if queued == 0 { return }
-            try await Task.sleep(for: max(tick, .milliseconds(queued / 2)))
+        try await lasting {
+            while true {
+                let queued = Int(try living { try native.pcmQueuedMs() })
+                if queued == 0 { return }
+                try await Task.sleep(for: max(tick, .milliseconds(queued / 2)))
+            }
         }
     }
 

@@ -125,8 +125,19 @@ public final class Call: Sendable {
     func living<Value>(_ step: () throws -> Value) throws -> Value {
         do {
             return try lifting(step)
-        } catch PhoneError.notFound {
-            throw end.map { PhoneError.callEnded($0) } ?? PhoneError.notFound
+        } catch PhoneError.notFound where isKnown {
+            throw PhoneError.callEnded(end)
+        }
+    }
+
+    /// The same, of work that waits; it waits a moment for the event of the end as well.
+    func lasting<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
+        do {
+            return try await work()
+        } catch PhoneError.callEnded(nil) {
+            throw PhoneError.callEnded(try? await ended(timeout: .seconds(1)))
+        } catch PhoneError.notFound where isKnown {
+            throw PhoneError.callEnded(try? await ended(timeout: .seconds(1)))
         }
     }
 
@@ -134,31 +145,31 @@ public final class Call: Sendable {
 
     /// Ends the call as its state demands: cancels, rejects or hangs up. Completes with the call's end.
     ///
-    /// - Throws: `PhoneError.notFound` when it has ended already; `refused` with codes of hangup, cancel, reject.
+    /// - Throws: `PhoneError.callEnded` when it has ended already; `refused` with codes of hangup, cancel, reject.
     public func hangup(tag: String? = nil) async throws {
-        try await command { [native] in try await native.hangup(tag: tag) }
+        try await lasting { try await command { [native] in try await native.hangup(tag: tag) } }
     }
 
     /// Sends silence from now on.
     ///
-    /// - Throws: `PhoneError.notFound`; `refused` with 2702 before the call is connected.
+    /// - Throws: `PhoneError.callEnded`; `refused` with 2702 before the call is connected.
     public func mute(tag: String? = nil) async throws {
-        try await command { [native] in try await native.mute(tag: tag) }
+        try await lasting { try await command { [native] in try await native.mute(tag: tag) } }
     }
 
     /// Sends the source again.
     ///
-    /// - Throws: `PhoneError.notFound`; `refused` with 2802 before the call is connected.
+    /// - Throws: `PhoneError.callEnded`; `refused` with 2802 before the call is connected.
     public func unmute(tag: String? = nil) async throws {
-        try await command { [native] in try await native.unmute(tag: tag) }
+        try await lasting { try await command { [native] in try await native.unmute(tag: tag) } }
     }
 
     /// Presses keys, as `Phone.sendDTMFTone` does in the call in the foreground.
     ///
-    /// - Throws: `PhoneError.notFound`; `refused` as there.
+    /// - Throws: `PhoneError.callEnded`; `refused` as there.
     public func sendDTMFTone(_ tones: String, gapMilliseconds: Int? = nil, tag: String? = nil) async throws {
         let gap = try gapMilliseconds.map(gap)
-        try await command { [native] in try await native.sendDtmfTone(input: tones, gapMs: gap, tag: tag) }
+        try await lasting { try await command { [native] in try await native.sendDtmfTone(input: tones, gapMs: gap, tag: tag) } }
     }
 }
 

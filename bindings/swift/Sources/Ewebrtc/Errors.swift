@@ -104,10 +104,10 @@ public enum PhoneError: Error, Sendable {
     /// Refused or failed with a code of the catalogue. The same was published as an `error` event, or as `session:expired` or
     /// `gateway:unreachable` where the protocol says so.
     case refused(ErrorFields)
-    /// There is no live call with this handle, and it is not known how it ended.
+    /// There never was a call with this handle, as far as the phone knows; of `answer` and `joinConference`: it ended meanwhile.
     case notFound
-    /// The call has ended; of a call that was waited for, before that came.
-    case callEnded(CallEnd)
+    /// The call has ended; of a call that was waited for, before that came. Without a value where the event of its end is still on its way.
+    case callEnded(CallEnd?)
     /// The phone has no method of this name.
     case unknownMethod(String)
     /// The phone is closed.
@@ -145,8 +145,8 @@ extension PhoneError: CustomStringConvertible, LocalizedError {
     public var description: String {
         switch self {
         case .refused(let fields): fields.description
-        case .notFound: "no live call has this handle"
-        case .callEnded(let end): end.description
+        case .notFound: "there is no call with this handle"
+        case .callEnded(let end): end?.description ?? "the call has ended"
         case .unknownMethod(let method): "there is no method '\(method)'"
         case .closed: "the phone is closed"
         case .busy: "too many commands are under way"

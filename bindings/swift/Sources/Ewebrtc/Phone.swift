@@ -210,17 +210,16 @@ public final class Phone: Sendable {
     ///   - call: The call that it is about, where it is not the one in the foreground.
     ///   - tag: Comes back in events.
     /// - Returns: Its value: that of a getter, `{"call": handle}` of `dial`, `{"conference": handle}` of `startConference`, else `null`.
-    /// - Throws: `PhoneError.unknownMethod`, `refused` with the code, `notFound`, `busy`, `closed`.
+    /// - Throws: `PhoneError.unknownMethod`, `refused` with the code, `callEnded`, `notFound`, `busy`, `closed`.
     @discardableResult
     public func invoke(
         _ method: String, _ options: [String: JSONValue] = [:], call: Call? = nil, tag: String? = nil
     ) async throws -> JSONValue {
         let text = try JSONValue.object(options).json()
         let handle = call?.handle
-        return try JSONValue(
-            json: try await command { [native] in
-                try await native.invoke(method: method, optionsJson: text, call: handle, tag: tag)
-            })
+        return try await about(call) { [native] in
+            try await native.invoke(method: method, optionsJson: text, call: handle, tag: tag)
+        }
     }
 
     /// As `invoke`, and waits until the command has finished.
@@ -232,10 +231,15 @@ public final class Phone: Sendable {
     ) async throws -> JSONValue {
         let text = try JSONValue.object(options).json()
         let handle = call?.handle
-        return try JSONValue(
-            json: try await command { [native] in
-                try await native.perform(method: method, optionsJson: text, call: handle, tag: tag)
-            })
+        return try await about(call) { [native] in
+            try await native.perform(method: method, optionsJson: text, call: handle, tag: tag)
+        }
+    }
+
+    /// A method that may be about a call, and its value.
+    private func about(_ call: Call?, _ work: @escaping @Sendable () async throws -> String) async throws -> JSONValue {
+        guard let call else { return try JSONValue(json: try await command(work)) }
+        return try await call.lasting { try JSONValue(json: try await command(work)) }
     }
 
     /// Version of the library.

@@ -97,7 +97,7 @@ final class AudioTests: GatewayCase, @unchecked Sendable {
         try await call.hangup()
         let count = try await soon { try await listening.value }
         XCTAssertGreaterThan(count, 0)
-        guard case .callEnded = await failure({ try await sending.value }) else { return XCTFail("sent") }
+        guard case .callEnded(_?) = await failure({ try await sending.value }) else { return XCTFail("sent") }
         XCTAssertEqual(try call.queuedMilliseconds, 0)
         try call.clear()
         let rest = try await call.receive(100_000)
