@@ -61,22 +61,30 @@ offline() {
     (cd "$out/example" && run 60 unshare --net sh -c "ip link set lo up && '$out/echo'" > offline.log)
 }
 
-# The guide's C blocks are whole files; the example is run, and what it has recorded is not silence.
+# The guide's C blocks, one after the other, are a file, of which every function is run. The example is run, and what it has
+# recorded is not silence.
 guide() {
-    rm -f "$out"/guide-*.c
-    awk -v out="$out" '/^```c$/ { file = sprintf("%s/guide-%d.c", out, ++n); next } /^```$/ { file = "" } file { print > file }' \
-        docs/guide-c.md
-    local block
-    for block in "$out"/guide-*.c; do
-        gcc "${c99[@]}" -c "$block" -o "${block%.c}.o"
-    done
+    rm -rf "$out/example"
+    guide_blocks
+    program plain ffi-tests/c/guide.c "$out/guide" -I"$out"
+    guide_run "$out/guide"
     program plain examples/c/echo.c "$out/echo"
-    rm -rf "$out/example" && mkdir -p "$out/example/examples"
-    cp -r examples/speech "$out/example/examples/"
     (cd "$out/example" && run 60 "$out/echo" > echo.log)
     local sound
     sound=$(tail -c +45 "$out/example/echo.wav" | tr -d '\0\377' | wc -c)
     [ "$sound" -gt 100000 ] || { echo "ffi-tests: FAILED: the example recorded silence ($sound bytes)" >&2; exit 1; }
+}
+
+guide_blocks() {
+    awk -v page=docs/guide-c.md '/^```c$/ { on = 1; printf "#line %d \"%s\"\n", NR + 1, page; next } /^```$/ { on = 0 } on' \
+        docs/guide-c.md > "$out/guide-blocks.c"
+}
+
+guide_run() { # guide_run PROGRAM
+    mkdir -p "$out/example/examples"
+    cp -r examples/speech "$out/example/examples/"
+    (cd "$out/example" && run 300 "$1" > guide.log 2> guide.err) || { tail -n 40 "$out/example/guide.err" >&2; exit 1; }
+    tail -n 1 "$out/example/guide.log"
 }
 
 plain() {
@@ -89,6 +97,7 @@ plain() {
         program plain "ffi-tests/c/$name.c" "$out/$name"
         run 120 "$out/$name"
     done
+    run 60 "$out/abuse" lifetimes 60
     run 60 "$out/abuse" exit
     run 60 "$out/abuse" exit-elsewhere
 }
@@ -104,10 +113,13 @@ valgrind() {
     done
 }
 
+# A panic inside must be caught in the library as it is given away, also in the static one that was taken apart for it.
 release() {
-    library release release --release --features test-hooks
-    program release ffi-tests/c/abuse.c "$out/abuse-release" -DTEST_HOOKS
+    run 2400 scripts/install-c.sh --prefix "$out/release" --features test-hooks
+    program release/lib ffi-tests/c/abuse.c "$out/abuse-release" -DTEST_HOOKS
     run 120 "$out/abuse-release"
+    gcc "${c99[@]}" -DTEST_HOOKS ffi-tests/c/abuse.c "$out/release/lib/libewebrtc.a" -lgcc_s -lpthread -lm -ldl -o "$out/abuse-static"
+    run 120 "$out/abuse-static" panics
 }
 
 sanitize() {
@@ -119,12 +131,15 @@ sanitize() {
     fi
     RUSTFLAGS=-Zsanitizer=address cargo +nightly rustc --locked --lib --features test-hooks --crate-type staticlib \
         --target "$host" --target-dir "$target/asan"
+    guide_blocks
     local name
-    for name in call video abuse utilities; do
-        gcc "${c99[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -DTEST_HOOKS "ffi-tests/c/$name.c" \
+    export RUST_BACKTRACE=0 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1
+    for name in call video abuse utilities guide; do
+        gcc "${c99[@]}" -fsanitize=address,undefined -fno-sanitize-recover=all -DTEST_HOOKS -I"$out" "ffi-tests/c/$name.c" \
             "$target/asan/$host/debug/libewebrtc.a" -o "$out/$name-asan" -lpthread -lm -ldl
-        run 200 env RUST_BACKTRACE=0 ASAN_OPTIONS=detect_leaks=1:detect_stack_use_after_return=1 "$out/$name-asan"
+        if [ "$name" = guide ]; then guide_run "$out/guide-asan"; else run 200 "$out/$name-asan"; fi
     done
+    unset RUST_BACKTRACE ASAN_OPTIONS
 }
 
 . ffi-tests/stage-install.sh

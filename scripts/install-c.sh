@@ -2,12 +2,13 @@
 # Builds the C library and installs it: headers, shared library with a SONAME, static library, pkg-config file, CMake package.
 # Linux. Needs Rust, a C compiler with binutils, cmake and make. What is installed may be moved as a whole.
 #
-#   scripts/install-c.sh [--prefix DIR] [--libdir DIR] [--destdir DIR] [--profile NAME] [--uninstall]
+#   scripts/install-c.sh [--prefix DIR] [--libdir DIR] [--destdir DIR] [--profile NAME] [--features LIST] [--uninstall]
 #
 #   --prefix DIR     where it will be used; /usr/local without
 #   --libdir DIR     below the prefix; "lib" without, Debian's is "lib/$(gcc -print-multiarch)"
 #   --destdir DIR    a folder put before every path: to build a package, or to copy the files later
 #   --profile NAME   cargo's profile; "release" without, "dev" is built sooner and runs slower
+#   --features LIST  cargo's features beside the default ones; for tests of the library
 #   --uninstall      removes what was installed with the same prefix, libdir and destdir; builds nothing
 set -euo pipefail
 started=$PWD
@@ -15,15 +16,15 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 fail() { printf 'install-c: %s\n' "$*" >&2; exit 1; }
 
-prefix=/usr/local libdir=lib destdir='' profile=release uninstall=''
+prefix=/usr/local libdir=lib destdir='' profile=release features='' uninstall=''
 while [ $# -gt 0 ]; do
     case $1 in
-    --prefix=* | --libdir=* | --destdir=* | --profile=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
+    --prefix=* | --libdir=* | --destdir=* | --profile=* | --features=*) set -- "${1%%=*}" "${1#*=}" "${@:2}" ;;
     esac
     case $1 in
     --uninstall) uninstall=yes && shift && continue ;;
     --help) sed -n '2,/^set/s/^# \{0,1\}//p' "scripts/${BASH_SOURCE[0]##*/}" && exit 0 ;;
-    --prefix | --libdir | --destdir | --profile) [ $# -ge 2 ] || fail "$1 needs a value" ;;
+    --prefix | --libdir | --destdir | --profile | --features) [ $# -ge 2 ] || fail "$1 needs a value" ;;
     *) fail "unknown argument '$1'; see --help" ;;
     esac
     printf -v "${1#--}" %s "$2"
@@ -49,7 +50,7 @@ fi
 
 mkdir -p "$lib" 2>/dev/null && [ -w "$lib" ] ||
     fail "cannot write to $lib. Choose another --prefix; or use --destdir, and copy its content to / as root"
-for tool in cargo cc ld objcopy; do command -v "$tool" >/dev/null || fail "$tool is missing"; done
+for tool in cargo cc ld objcopy readelf; do command -v "$tool" >/dev/null || fail "$tool is missing"; done
 
 case $profile in dev | test) folder=debug ;; *) folder=$profile ;; esac
 target=${CARGO_TARGET_DIR:-$PWD/target}
@@ -59,7 +60,7 @@ mkdir -p "$work"
 # In the development profile the types are described as well, for the tools that compare them.
 arguments=(--print native-static-libs)
 if [ "$folder" = debug ]; then arguments+=(-Cdebuginfo=2); fi
-cargo rustc --locked --lib --profile "$profile" --crate-type staticlib -- "${arguments[@]}" 2>&1 |
+cargo rustc --locked --lib --profile "$profile" --features "$features" --crate-type staticlib -- "${arguments[@]}" 2>&1 |
     tee "$work/cargo.log" | sed '/native-static-libs:\|^note: link against\|^$/d' >&2
 private=$(sed -n 's/^note: native-static-libs: //p' "$work/cargo.log" | tail -n 1)
 [ "$private" ] || fail "rustc does not say which libraries of the system are needed"
@@ -68,8 +69,9 @@ private=$(sed -n 's/^note: native-static-libs: //p' "$work/cargo.log" | tail -n 
 # those of another library in Rust can meet others in the program. The shared library is made of the same object, by the C
 # compiler and not by cargo, which has one libewebrtc.so for all purposes: programs that link it in the build folder want none
 # with a SONAME. (Bit code of LLVM, which the standard library carries, is of no use, and older plugins of ar die of it.)
-mapfile -t roots < <(sed '/^static inline/d' include/ewebrtc.h | grep -oE '\bewebrtc_[a-z0-9_]+\(' | tr -d '(' | sort -u)
-ld -r --force-group-allocation --gc-sections "${roots[@]/#/--undefined=}" --whole-archive "$target/$folder/libewebrtc.a" \
+mapfile -t roots < <(readelf --wide --syms "$target/$folder/libewebrtc.a" |
+    awk '$5 == "GLOBAL" && $7 != "UND" && $8 ~ /^ewebrtc_/ { print "--undefined=" $8 }' | sort -u)
+ld -r --force-group-allocation --gc-sections "${roots[@]}" --whole-archive "$target/$folder/libewebrtc.a" \
     -o "$work/ewebrtc.o"
 objcopy --wildcard --keep-global-symbol='ewebrtc_*' --remove-section='.llvm*' "$work/ewebrtc.o"
 # shellcheck disable=SC2086

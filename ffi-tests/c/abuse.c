@@ -1,7 +1,9 @@
 /* Everything a program may do wrong, and what must be allowed in any order. A crash, a hang beyond the deadline, a callback
    after free or a drop function that runs twice or never ends this program with a line. */
 #include "support.h"
+#include <dirent.h>
 #include <errno.h>
+#include <malloc.h>
 #include <sys/wait.h>
 
 static char *url;
@@ -412,6 +414,152 @@ static void slow(void)
     CHECK(counter.dropped == 1 && counter.events < 100);
 }
 
+/* Phones are freed on foreign threads, two at the same time, while calls are up or being made, commands are under way, events are
+   on their way and samples are written; never closed before. Nothing is called back afterwards, and nothing stays behind. */
+struct life {
+    struct counter counter;
+    ewebrtc_phone phone;
+    ewebrtc_call call;
+    long ready, connected;
+    int frees_itself;
+};
+
+static void live_event(void *user, const char *name, const char *json)
+{
+    struct life *life = user;
+    ewebrtc_phone phone = __atomic_load_n(&life->phone, __ATOMIC_SEQ_CST);
+    ewebrtc_status status = EWEBRTC_OK;
+    CHECK(__atomic_load_n(&life->counter.dropped, __ATOMIC_SEQ_CST) == 0);
+    if (strcmp(name, "call:incoming") == 0) {
+        status = ewebrtc_phone_call(phone, "answer", "{}", NULL, NULL, NULL);
+    } else if (strcmp(name, "call:connected") == 0) {
+        if (life->frees_itself)
+            OK(ewebrtc_phone_free(phone));
+        __atomic_store_n(&life->connected, 1, __ATOMIC_SEQ_CST);
+    } else if (strcmp(name, "command:finished") == 0 && strstr(json, "\"second\"")) {
+        __atomic_store_n(&life->ready, 1, __ATOMIC_SEQ_CST);
+    } else if (strcmp(name, "session:ready") == 0 && strstr(json, "\"first\"")) {
+        status = ewebrtc_phone_call(phone, "dial", "{\"destination\":\"second\"}", NULL, &life->call, NULL);
+    }
+    CHECK(status == EWEBRTC_OK || status == EWEBRTC_ERR_NOT_FOUND || status == EWEBRTC_ERR_CLOSED);
+}
+
+static void live_drop(void *user)
+{
+    count_drop(&((struct life *)user)->counter);
+}
+
+static void *write_until_freed(void *user)
+{
+    struct life *life = user;
+    static const int16_t samples[320];
+    size_t accepted;
+    ewebrtc_status status;
+    do {
+        status = ewebrtc_pcm_write(life->phone, life->call, samples, 320, &accepted);
+        CHECK(status == EWEBRTC_OK || status == EWEBRTC_ERR_NOT_FOUND || status == EWEBRTC_ERR_CLOSED);
+        pause_ms(1);
+    } while (status == EWEBRTC_OK);
+    return NULL;
+}
+
+static void live_until(const long *flag)
+{
+    struct timespec at = deadline(), now;
+    while (!__atomic_load_n(flag, __ATOMIC_SEQ_CST)) {
+        clock_gettime(CLOCK_REALTIME, &now);
+        CHECK(now.tv_sec <= at.tv_sec);
+        pause_ms(1);
+    }
+}
+
+static void *free_phone(void *user)
+{
+    struct life *life = user;
+    if (life->frees_itself)
+        live_until(&life->counter.dropped);
+    CHECK(ewebrtc_phone_free(life->phone) == (life->frees_itself ? EWEBRTC_ERR_NOT_FOUND : EWEBRTC_OK));
+    CHECK(life->counter.dropped == 1);
+    return NULL;
+}
+
+/* Entries of a folder of this process: threads or descriptors. */
+static int entries(const char *folder)
+{
+    DIR *dir = opendir(folder);
+    int count = 0;
+    CHECK(dir);
+    while (readdir(dir))
+        count++;
+    closedir(dir);
+    return count;
+}
+
+static void live(int stage)
+{
+    struct life first, second;
+    pthread_t writer, freer[2];
+    memset(&first, 0, sizeof first);
+    memset(&second, 0, sizeof second);
+    second.phone = phone_with(url, live_event, &second, live_drop);
+    log_in(second.phone, url, "second", "second");
+    if (stage > 0)
+        live_until(&second.ready);
+    first.frees_itself = stage == 4;
+    __atomic_store_n(&first.phone, phone_with(url, live_event, &first, live_drop), __ATOMIC_SEQ_CST);
+    log_in(first.phone, url, "first", "first"); /* stage 0: the login is under way */
+    if (stage == 1)
+        pause_ms(20); /* somewhere on the way to the call */
+    if (stage >= 2)
+        live_until(&first.connected);
+    if (stage == 2) {
+        OK(ewebrtc_phone_call(first.phone, "hold", NULL, NULL, NULL, NULL));
+        OK(ewebrtc_phone_call(second.phone, "sendDTMFTone", "{\"input\":\"12345\"}", NULL, NULL, NULL));
+    }
+    if (stage == 3) {
+        OK(ewebrtc_phone_call(first.phone, "addCall", "{\"destination\":\"echo\"}", NULL, NULL, NULL));
+        CHECK(pthread_create(&writer, NULL, write_until_freed, &first) == 0);
+    }
+    CHECK(pthread_create(&freer[0], NULL, free_phone, &first) == 0);
+    CHECK(pthread_create(&freer[1], NULL, free_phone, &second) == 0);
+    CHECK(pthread_join(freer[0], NULL) == 0 && pthread_join(freer[1], NULL) == 0);
+    if (stage == 3)
+        CHECK(pthread_join(writer, NULL) == 0);
+    CHECK(first.counter.dropped == 1 && second.counter.dropped == 1);
+}
+
+static void lifetimes(int rounds)
+{
+    int round, threads = 0, descriptors = 0;
+    size_t memory = 0;
+    for (round = 0; round < rounds; round++) {
+        live(round % 5);
+        if (round == 9) { /* what is made once is there */
+            pause_ms(1000);
+            threads = entries("/proc/self/task");
+            descriptors = entries("/proc/self/fd");
+            memory = mallinfo2().uordblks;
+        }
+    }
+    if (rounds > 10) {
+        struct timespec at = deadline(), now;
+        while (entries("/proc/self/task") > threads || entries("/proc/self/fd") > descriptors ||
+               mallinfo2().uordblks > memory + 2000000) {
+            clock_gettime(CLOCK_REALTIME, &now);
+            if (now.tv_sec > at.tv_sec) {
+                fprintf(stderr, "left behind: threads %d -> %d, descriptors %d -> %d, bytes %lu -> %lu\n", threads,
+                        entries("/proc/self/task"), descriptors, entries("/proc/self/fd"), (unsigned long)memory,
+                        (unsigned long)mallinfo2().uordblks);
+                _exit(1);
+            }
+            pause_ms(50);
+        }
+        if (getenv("EWEBRTC_TEST_TRACE"))
+            fprintf(stderr, "threads %d -> %d, descriptors %d -> %d, bytes %lu -> %lu\n", threads, entries("/proc/self/task"), descriptors,
+                    entries("/proc/self/fd"), (unsigned long)memory, (unsigned long)mallinfo2().uordblks);
+    }
+}
+
 #ifdef TEST_HOOKS
 ewebrtc_status ewebrtc_test_panic(ewebrtc_phone phone);
 
@@ -487,6 +635,17 @@ int main(int argc, char **argv)
     CHECK(strcmp(ewebrtc_last_error(), "") == 0);
     OK(ewebrtc_gateway_start(NULL, &gateway));
     OK(ewebrtc_gateway_url(gateway, &url));
+#ifdef TEST_HOOKS
+    if (argc > 1 && strcmp(argv[1], "panics") == 0) {
+        panics();
+        return 0;
+    }
+#endif
+    if (argc > 1 && strcmp(argv[1], "lifetimes") == 0) {
+        lifetimes(argc > 2 ? atoi(argv[2]) : 40);
+        puts("abuse: lifetimes");
+        return 0;
+    }
     nulls();
     puts("abuse: nulls");
     handles(gateway);
@@ -495,6 +654,8 @@ int main(int argc, char **argv)
     puts("abuse: foreign thread");
     freeing_inside(rounds);
     puts("abuse: free inside callbacks");
+    lifetimes(10);
+    puts("abuse: free with calls up and commands under way");
     storm();
     puts("abuse: storm");
     slow();

@@ -51,7 +51,8 @@ pub(super) fn end<T>(
     ends.video_reader = ends.video_reader.take().or_else(|| object.video_reader().map(|r| Arc::new(Pictures::new(r))));
     match pick(ends) {
         Some(end) => Ok(end.clone()),
-        None if lives => {
+        // Asked anew: a call that has ended since is gone.
+        None if object.state().is_some() => {
             Err(Fail(EWEBRTC_ERR_STATE, "the call has no program audio or video of this kind in this direction".into()))
         }
         None => Err(gone()),
