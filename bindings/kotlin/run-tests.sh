@@ -112,8 +112,7 @@ guide() {
     rm -rf "$out/pages"
     mkdir -p "$out/pages"
     for page in README.md bindings/kotlin/README.md docs/guide-kotlin.md; do
-        sed "s/127\.0\.0\.1:8080/$listen/" "$page" | awk -v stem="$out/pages/$(basename "$(dirname "$page")")_$(basename "$page" .md | tr - _)" '
-            /^```kotlin$/ { file = sprintf("%s_%d.kt", stem, ++n); next } /^```$/ { file = "" } file { print > file }'
+        blocks "$page" "$out/pages/$(tr /- _ <<<"${page%.md}")" "s/127\\.0\\.0\\.1:8080/$listen/"
     done
     kotlinc "$out/pages.jar" "$libraries:$out/ewebrtc.jar" -module-name pages "$out/pages"
     names=$(cd "$out/pages" && printf '%s\n' *.kt | sed -E 's/^(.)(.*)\.kt$/\U\1\E\2Kt/' | paste -sd,)
@@ -121,7 +120,66 @@ guide() {
     launch "-Dewebrtc.pages=$names" "-Dewebrtc.listen=$listen" -- --select-class org.ewebrtc.PagesTest
 }
 
-stages=(tests)
+blocks() { # blocks PAGE STEM [SED-SCRIPT]: its blocks of Kotlin as STEM_1.kt ...
+    sed "${3:-}" "$1" | awk -v stem="$2" '
+        /^```kotlin$/ { file = sprintf("%s_%d.kt", stem, ++n); next } /^```$/ { file = "" } file { print > file }'
+}
+
+# What can be said of Android without an SDK: the page's Kotlin fits the package, and what of it can run does; the other files
+# have the form that they must have.
+android() {
+    local folder=$out/android
+    rm -rf "$folder" && mkdir -p "$folder"
+    blocks docs/android.md "$folder/page"
+    kotlinc "$out/android.jar" "$libraries:$out/ewebrtc.jar" -module-name check "$folder" "$here/android/check"
+    run 120 java -ea "${java_options[@]}" -cp "$out/ewebrtc.jar:$out/android.jar:$libraries" CheckKt
+    bash -n "$here/android/build-native.sh"
+    run 60 /usr/bin/python3 -c 'import sys; from xml.etree import ElementTree; ElementTree.parse(sys.argv[1])' \
+        "$here/android/src/main/AndroidManifest.xml"
+}
+
+# What can be said of pom.xml without a repository: Maven reads it, and its versions are those with which all of this was tested.
+pom() {
+    if command -v mvn >/dev/null; then
+        run 120 mvn -o -q -B -f "$here/pom.xml" validate
+    else
+        echo 'kotlin: NOTE: there is no Maven here, which would read pom.xml'
+    fi
+    run 60 /usr/bin/python3 - "$here/pom.xml" Cargo.toml "$all" "$libraries" "$here/android/build.gradle.kts" <<'END'
+import re, sys, zipfile
+from pathlib import Path
+from xml.etree import ElementTree
+
+pom, cargo, compiler, libraries, gradle = sys.argv[1:]
+names = {"m": "http://maven.apache.org/POM/4.0.0"}
+root = ElementTree.parse(pom).getroot()
+said = lambda name: root.find(f"m:properties/m:{name}", names).text
+with zipfile.ZipFile(compiler) as jar:
+    coroutines = jar.read("META-INF/kotlinx_coroutines_core.version").decode().strip()
+used = {
+    "kotlin.version": re.search(r"kotlin-stdlib-([0-9.]+)", libraries)[1],
+    "coroutines.version": coroutines,
+    "serialization.version": re.search(r"serialization-json-jvm-([0-9.]+)\.jar", libraries)[1],
+}
+for name, version in used.items():
+    assert said(name) == version, f"{name}: pom.xml says {said(name)}, the tests use {version}"
+own = root.find("m:version", names).text
+assert own == re.search(r'^version = "(.*)"', Path(cargo).read_text(), re.M)[1], "version of the project"
+# The AAR is of the same versions.
+text = Path(gradle).read_text()
+for part in (
+    f'version = "{own}"',
+    f"kotlinx-coroutines-android:{said('coroutines.version')}",
+    f"kotlinx-serialization-json:{said('serialization.version')}",
+    f"net.java.dev.jna:jna:{said('jna.version')}@aar",
+    f'version "{said("kotlin.version")}"',
+):
+    assert part in text, f"build.gradle.kts has no {part}"
+print("kotlin: pom.xml:", ", ".join(f"{name} {version}" for name, version in used.items()))
+END
+}
+
+stages=(tests guide android pom)
 if [ $# -gt 0 ]; then stages=("$@"); fi
 tools
 build
