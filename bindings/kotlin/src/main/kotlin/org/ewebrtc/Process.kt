@@ -4,8 +4,8 @@
  * Owns: the function that runs when the JVM ends, and what is kept alive because somebody waits for it. Lives on: any thread; the
  * JVM's own at its end. Must not import: anything but the generated code.
  *
- * A thread of the library that calls into a JVM on its way out would wait for ever or complain. So before it goes,
- * `endProcess` closes all phones and stops every callback; nothing calls into Kotlin after it.
+ * A JVM that ends asks nobody. So before it goes `endProcess` closes all phones, whose other parties hear of it and whose
+ * recordings become complete, and stops every callback; nothing calls into Kotlin after it.
  */
 package org.ewebrtc
 

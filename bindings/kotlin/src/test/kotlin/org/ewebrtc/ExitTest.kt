@@ -7,13 +7,17 @@ package org.ewebrtc
 
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.DelicateCoroutinesApi
+import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.GlobalScope
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
+import kotlinx.coroutines.withTimeout
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertTrue
+import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.io.TempDir
 import org.junit.jupiter.params.ParameterizedTest
 import org.junit.jupiter.params.provider.MethodSource
@@ -101,24 +105,51 @@ private val programs: Map<String, Pair<Int, () -> Unit>> = mapOf(
     }),
 )
 
-/** Runs one of the programs. */
+/** Runs one of the programs, or calls bob over the gateway that is named. */
 fun main(arguments: Array<String>) {
-    programs.getValue(arguments.single()).second()
+    val elsewhere = arguments.getOrNull(1)
+    if (elsewhere != null) {
+        runBlocking {
+            val phone = Phone(elsewhere)
+            kept += phone
+            phone.login(devToken(elsewhere, "alice"))
+            phone.dial("bob").connected()
+        }
+    } else {
+        programs.getValue(arguments.single()).second()
+    }
     println("end")
 }
 
 class ExitTest {
+    private fun start(folder: File, vararg arguments: String): java.lang.Process {
+        val java = File(System.getProperty("java.home"), "bin/java").path
+        val options = listOf("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djna.tmpdir=${System.getProperty("jna.tmpdir") ?: folder}")
+        val path = listOf("-cp", System.getProperty("java.class.path"), "org.ewebrtc.ExitTestKt")
+        return ProcessBuilder(listOf(java) + options + path + arguments).directory(folder)
+            .redirectOutput(folder.resolve("out")).redirectError(folder.resolve("errors")).start()
+    }
+
+    @Test
+    fun `the other party hears at once of the end of a process that closed nothing`(@TempDir folder: File) = scene { gateway ->
+        loggedIn(gateway, "bob").use { bob ->
+            val events = bob.events("call:disconnected", "call:connected")
+            bob.on("call:incoming") { bob.answer() }
+            val process = start(folder, "calls", gateway.url)
+            soon { events.next("call:connected") }
+            assertTrue(withContext(Dispatchers.IO) { process.waitFor(60, TimeUnit.SECONDS) })
+            assertEquals(0, process.exitValue(), folder.resolve("errors").readText())
+            withTimeout(3.seconds) { events.next("call:disconnected") }
+        }
+    }
+
     @ParameterizedTest
     @MethodSource("names")
     fun `the process ends well`(name: String, @TempDir folder: File) {
-        val java = File(System.getProperty("java.home"), "bin/java").path
-        val options = listOf("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Djna.tmpdir=${System.getProperty("jna.tmpdir") ?: folder}")
-        val path = listOf("-cp", System.getProperty("java.class.path"), "org.ewebrtc.ExitTestKt", name)
         repeat(3) {
             val out = folder.resolve("out")
             val errors = folder.resolve("errors")
-            val process = ProcessBuilder(listOf(java) + options + path).directory(folder)
-                .redirectOutput(out).redirectError(errors).start()
+            val process = start(folder, name)
             val ended = process.waitFor(60, TimeUnit.SECONDS)
             process.destroyForcibly()
             assertTrue(ended, "it does not end: ${errors.readText()}")
