@@ -32,9 +32,11 @@ double share(const std::vector<std::int16_t> &heard, double hz) {
 }
 
 void hear(const Call &from, const Call &to, double hz) {
-    from.send(tone(hz, 4000));
-    to.read();
-    CHECK(soon([&] { return share(to.receive(rate / 4), hz) > 0.9; }));
+    CHECK(soon([&] {
+        while (from.queued_ms() < 1000)
+            from.send(tone(hz, 500));
+        return share(to.receive(rate / 4), hz) > 0.9;
+    }));
     from.clear();
     CHECK(from.queued_ms() == 0);
 }

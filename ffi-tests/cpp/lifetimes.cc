@@ -15,8 +15,8 @@ using namespace ewebrtc;
 
 namespace {
 
-/// Without valgrind, whose own memory grows.
-bool plainly() { return std::getenv("UNDER_VALGRIND") == nullptr; }
+/// Without valgrind or a sanitizer, whose own memory grows.
+bool plainly() { return std::getenv("UNDER_TOOL") == nullptr; }
 
 std::size_t entries(const char *folder) {
     std::size_t count = 0;
@@ -114,16 +114,16 @@ void round(const Gateway &gateway, const std::shared_ptr<int> &token, int kind) 
     case 2: // In a handler of its own: that of bob ends both.
     {
         std::atomic<bool> done{false};
-        Phone &bob = *busy.bob();
-        bob.on_any([&](const Event &) {
+        const Call call = busy.pair().to; // Calls may be used while phones are destroyed, phones must not.
+        busy.bob()->on_any([&](const Event &) {
             busy.alice().reset();
             busy.bob().reset();
             done = true;
         });
         try {
-            bob.hold();
+            call.unmute();
         } catch (const Error &error) {
-            CHECK(!error.code().empty() || error.status() == EWEBRTC_ERR_CLOSED || error.status() == EWEBRTC_ERR_NOT_FOUND);
+            CHECK(error.status() == EWEBRTC_ERR_CLOSED || error.status() == EWEBRTC_ERR_NOT_FOUND);
         }
         CHECK(soon([&] { return done.load(); }));
         break;

@@ -440,7 +440,9 @@ class Phone {
     ///
     /// Throws Error EWEBRTC_ERR_UNKNOWN_METHOD, EWEBRTC_ERR_ARGUMENT, or with a code.
     Command command(const std::string &method, const Json &options = {}, const std::string &tag = {}) {
-        return Command(hub_, hub().command(detail::c_text(method, "the method"), options, tag, 0));
+        std::shared_ptr<detail::Hub> own = hub_;
+        auto pending = detail::living(own).command(detail::c_text(method, "the method"), options, tag, 0);
+        return Command(std::move(own), std::move(pending));
     }
 
     /// Asks a getter, or changes a setting, by its documented name, and gives its value. Throws as command.
