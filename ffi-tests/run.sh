@@ -66,6 +66,10 @@ offline() {
 guide() {
     rm -rf "$out/example"
     guide_blocks
+    # Every function is used: as static ones, the compiler would tell of those that are not.
+    mkdir -p "$out/guide-static"
+    sed -E 's/^(int|char|void|ewebrtc_[a-z]+) .*\)$/static &/' "$out/guide-blocks.c" > "$out/guide-static/guide-blocks.c"
+    gcc "${c99[@]}" -I"$out/guide-static" -c ffi-tests/c/guide.c -o /dev/null
     program plain ffi-tests/c/guide.c "$out/guide" -I"$out"
     guide_run "$out/guide"
     program plain examples/c/echo.c "$out/echo"
