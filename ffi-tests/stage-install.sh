@@ -1,5 +1,6 @@
 # Stage `install` of run.sh, which sources it: the library as a customer gets it. It is installed into a prefix, the prefix is moved,
-# and the example is built against it by pkg-config and by CMake, shared and static, with every compiler there is, and run.
+# and the example is built against it by pkg-config and by CMake, shared and static, with every compiler there is, and run; so is a
+# call in C++.
 
 # A static library must not meet the names of the program, not even those of its own codec.
 clash='int opus_encode(void) { return -1; } int rust_eh_personality(void) { return -1; } int ring_core_0_17_14__OPENSSL_cpuid_setup(void) { return -1; }'
@@ -61,6 +62,10 @@ by_pkg_config() { # by_pkg_config COMPILER PREFIX LIBDIR
     # shellcheck disable=SC2086
     "$1" -std=c99 "${warnings[@]}" examples/c/echo.c -x c "$to/clash.c" -x none $flags -o "$to/pkg-config-static"
     programs+=("$to/pkg-config-shared" "$to/pkg-config-static")
+    local cxx=${1/gcc/g++}
+    # shellcheck disable=SC2046
+    "${cxx/clang/clang++}" -std=c++17 ffi-tests/cpp/call.cc $(pkg-config --cflags --libs ewebrtc) -pthread -Wl,-rpath,"$2/$3" -o "$to/cxx"
+    run 120 "$to/cxx" > "$to/cxx.log"
 }
 
 by_cmake() { # by_cmake COMPILER PREFIX

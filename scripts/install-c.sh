@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Builds the C library and installs it: headers, shared library with a SONAME, static library, pkg-config file, CMake package.
+# Builds the C library and installs it: headers for C and C++, shared library with a SONAME, static library, pkg-config file, CMake package.
 # Linux. Needs Rust, a C compiler with binutils, cmake and make. What is installed may be moved as a whole.
 #
 #   scripts/install-c.sh [--prefix DIR] [--libdir DIR] [--destdir DIR] [--profile NAME] [--features LIST] [--uninstall]
@@ -42,9 +42,9 @@ IFS=. read -r major minor _ <<<"$version"
 if [ "$major" = 0 ]; then soversion=0.$minor; else soversion=$major; fi
 
 if [ "$uninstall" ]; then
-    rm -f "$to"/include/ewebrtc.{h,hpp} "$lib"/libewebrtc.{a,so} "$lib/libewebrtc.so.$soversion" \
+    rm -f "$to"/include/ewebrtc.{h,hpp} "$to"/include/ewebrtc/*.hpp "$lib"/libewebrtc.{a,so} "$lib/libewebrtc.so.$soversion" \
         "$lib/libewebrtc.so.$version" "$lib/pkgconfig/ewebrtc.pc" "$lib"/cmake/ewebrtc/ewebrtcConfig{,Version}.cmake
-    rmdir --ignore-fail-on-non-empty "$lib"/{cmake/ewebrtc,cmake,pkgconfig,} "$to/include" 2>/dev/null || true
+    rmdir --ignore-fail-on-non-empty "$lib"/{cmake/ewebrtc,cmake,pkgconfig,} "$to"/include/{ewebrtc,} 2>/dev/null || true
     exit 0
 fi
 
@@ -86,8 +86,9 @@ install -m 755 -s "$work/libewebrtc.so.$version" "$lib/libewebrtc.so.$version"
 ln -sfn "libewebrtc.so.$version" "$lib/libewebrtc.so.$soversion"
 ln -sfn "libewebrtc.so.$soversion" "$lib/libewebrtc.so"
 install -m 644 "$work/libewebrtc.a" "$lib/libewebrtc.a"
-install -d "$to/include" "$lib/pkgconfig" "$lib/cmake/ewebrtc"
-install -m 644 include/ewebrtc.h* "$to/include/"
+install -d "$to/include/ewebrtc" "$lib/pkgconfig" "$lib/cmake/ewebrtc"
+install -m 644 include/ewebrtc.h include/ewebrtc.hpp "$to/include/"
+install -m 644 include/ewebrtc/*.hpp "$to/include/ewebrtc/"
 
 # From the folder of the library up to the prefix.
 up=$(sed 's#[^/][^/]*#..#g' <<<"$libdir")
