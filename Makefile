@@ -3,7 +3,9 @@
 #
 #   make demo    two phones call each other through a gateway in the same process; writes target/demo/
 #   make demo-conference   four phones confer; each recording has the other three tones
-#   make test    everything: format, all tests with the browser's and Python's, clippy, documentation
+#   make test    everything: format, all tests with the browser's and those of every language, clippy, documentation. A language whose
+#                tools cannot be had is a failure, unless ALLOW_NOT_RUN names it (ALLOW_NOT_RUN=swift make test)
+#   make install PREFIX=/usr/local   header, libraries, pkg-config file and CMake package for C and C++
 #   make bench   what calls cost and how long they take, in a release build; writes target/bench/
 #   make build   all libraries and programs, development profile
 #   make deps    the Debian packages for all of this
@@ -13,13 +15,13 @@
 export PATH := $(or $(CARGO_HOME),$(HOME)/.cargo)/bin:$(PATH)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo demo-conference test bench build deps fmt clean
+.PHONY: help demo demo-conference test install bench build deps fmt clean
 
 help:
 	@sed -n 's/^#   //p' Makefile
 
 deps:
-	@scripts/deps.sh build test python
+	@scripts/deps.sh build test python c
 
 demo:
 	@scripts/deps.sh build
@@ -30,8 +32,12 @@ demo-conference:
 	cargo run --locked --example conference
 
 test:
-	@scripts/deps.sh build test python
+	@scripts/deps.sh build test python c
 	@scripts/test.sh
+
+install:
+	@scripts/deps.sh build
+	scripts/install-c.sh --prefix $(or $(PREFIX),/usr/local)
 
 bench:
 	@scripts/deps.sh build

@@ -5,7 +5,7 @@
 #   scripts/deps.sh build         what compiling needs: a C compiler and cmake (the Opus codec is built from source)
 #   scripts/deps.sh build test    and what the tests need: Chromium with its driver, a TURN server, baresip, g++, valgrind, ip
 #   scripts/deps.sh python        and what the tests of the Python package need: Python with venv and pip
-#   scripts/deps.sh c             and what the tests of the C and C++ interfaces need: clang, pkg-config, libabigail to compare interfaces
+#   scripts/deps.sh c             and what the tests of the C and C++ interfaces need: g++, clang, valgrind, pkg-config, libabigail to compare interfaces
 #   scripts/deps.sh kotlin        and what the tests of the Kotlin package need: a JDK, JNA, JUnit 5, and Python for its compiler
 #   scripts/deps.sh swift         and what those of the Swift package need where there is no Swift: what unpacks Debian's into a root
 set -euo pipefail
@@ -47,6 +47,8 @@ for group in "$@"; do
         if ! /usr/bin/python3 -c 'import ensurepip' 2>/dev/null; then packages+=(python3-venv); fi
         ;;
     c)
+        need g++ g++
+        need valgrind valgrind
         need clang clang++
         need pkg-config pkg-config
         need abigail-tools abidiff

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything that must hold before a change is good: format, tests, the C interface, clippy, documentation. Every step runs even
+# Everything that must hold before a change is good: format, tests, the languages and that they behave alike, clippy, documentation. Every step runs even
 # when an earlier one failed; the summary at the end names each, and the exit status is 0 only when all passed.
 # One selection (--workspace --all-targets) and one profile throughout, so that dependencies are compiled once.
 set -uo pipefail
@@ -36,7 +36,11 @@ step demo 10m cargo run --locked --quiet --example demo
 step conference 10m cargo run --locked --quiet --example conference
 step doc-tests 10m cargo test --locked --workspace --doc
 step c-interface 45m ffi-tests/run.sh
+step c++ 20m ffi-tests/cpp/run.sh
 step python 30m bindings/python/run-tests.sh
+step kotlin 20m bindings/kotlin/run-tests.sh
+step swift 30m bindings/swift/run-tests.sh
+step parity 20m ffi-tests/parity/run.sh
 step clippy 20m cargo clippy --locked --workspace --all-targets -- -D warnings
 step no-gateway 10m cargo check --locked --lib --no-default-features
 step clippy-uniffi 10m cargo clippy --locked --lib --bin uniffi-bindgen --features bindgen -- -D warnings

@@ -12,7 +12,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 #: Pages with programs.
-PAGES = ("docs/guide-swift.md", "bindings/swift/README.md")
+PAGES = ("README.md", "docs/guide-swift.md", "bindings/swift/README.md")
 
 MANIFEST = """// swift-tools-version:6.0
 import PackageDescription

@@ -216,20 +216,28 @@ class EventsTest {
 
     @Test
     fun `cancelling who waits does not end the command`() = scene { gateway ->
-        Phone(gateway).use { phone ->
-            val ready = phone.events("session:ready")
-            val token = soon { gateway.devToken("alice") }
-            val waiting = async(start = kotlinx.coroutines.CoroutineStart.UNDISPATCHED) { phone.login(token) }
-            waiting.cancel()
-            thrown<CancellationException> { waiting.await() }
-            soon { ready.next() }
-            assertNull(withTimeoutOrNull(10.milliseconds) { phone.waitFor("call:incoming") })
-            val call = soon { phone.dial("echo") }
-            val asking = async { call.ended() }
-            delay(10.milliseconds)
-            asking.cancelAndJoin()
-            soon { call.connected() }
+        // On a busy machine a login may be done before it can be cancelled; of some, one is not.
+        var cancelled = 0
+        for (number in 1..20) {
+            Phone(gateway).use { phone ->
+                val ready = phone.events("session:ready")
+                val token = soon { gateway.devToken("alice$number") }
+                val waiting = async(start = kotlinx.coroutines.CoroutineStart.UNDISPATCHED) { phone.login(token) }
+                waiting.cancel()
+                if (runCatching { waiting.await() }.exceptionOrNull() is CancellationException) cancelled++
+                soon { ready.next() }
+                if (cancelled > 0) {
+                    assertNull(withTimeoutOrNull(10.milliseconds) { phone.waitFor("call:incoming") })
+                    val call = soon { phone.dial("echo") }
+                    val asking = async { call.ended() }
+                    delay(10.milliseconds)
+                    asking.cancelAndJoin()
+                    soon { call.connected() }
+                }
+            }
+            if (cancelled > 0) return@scene
         }
+        fail<Unit>("none was cancelled while it waited")
     }
 
     @Test
