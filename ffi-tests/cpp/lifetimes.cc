@@ -16,7 +16,7 @@ using namespace ewebrtc;
 namespace {
 
 /// Without valgrind or a sanitizer, whose own memory grows.
-bool plainly() { return std::getenv("UNDER_TOOL") == nullptr; }
+bool plainly() { return !under_tool(); }
 
 std::size_t entries(const char *folder) {
     std::size_t count = 0;
