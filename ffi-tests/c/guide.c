@@ -157,8 +157,7 @@ static void two_calls(void)
     CHECK(ask_carol(alice));
     seen(&bob, "call:held", 3);
     seen(&bob, "call:resumed", 3);
-    seen(&carol, "call:held", 1);
-    seen(&carol, "call:resumed", 1);
+    seen(&carol, "call:held", 1); /* and resumed, which the end of her call may overtake */
     seen(&carol, "call:disconnected", 1);
     CHECK(watch_count(&bob.watch, "call:disconnected") == 0);
 
