@@ -2,6 +2,9 @@
 
 #include "support.hpp"
 
+#include <sys/wait.h>
+#include <unistd.h>
+
 using namespace ewebrtc;
 
 namespace {
@@ -259,6 +262,40 @@ void information() {
     Log::reset_levels();
 }
 
+/// A child of fork has none of the library's threads: everything is refused there at once, and destructors return.
+void forked(const Gateway &gateway) {
+    std::optional<Phone> phone(phone_with(gateway));
+    log_in(*phone, gateway, "alice");
+    const Call call = phone->dial("echo").call();
+    call.wait_connected(patience);
+    Events events = phone->events();
+    const Command muting = call.mute();
+    for (int n = 0; n < 20; ++n) {
+        const pid_t child = fork();
+        CHECK(child >= 0);
+        if (child == 0) {
+            alarm(20);
+            THROWS(EWEBRTC_ERR_FORKED, phone->hold());
+            THROWS(EWEBRTC_ERR_FORKED, phone->get_calls());
+            THROWS(EWEBRTC_ERR_FORKED, phone->on_any([](const Event &) {}));
+            THROWS(EWEBRTC_ERR_FORKED, phone->events());
+            THROWS(EWEBRTC_ERR_FORKED, phone->wait_for("error"));
+            THROWS(EWEBRTC_ERR_FORKED, phone->close());
+            THROWS(EWEBRTC_ERR_FORKED, events.next());
+            THROWS(EWEBRTC_ERR_FORKED, muting.wait());
+            THROWS(EWEBRTC_ERR_FORKED, muting.then([](const Error *) {}));
+            THROWS(EWEBRTC_ERR_FORKED, call.wait_ended());
+            THROWS(EWEBRTC_ERR_FORKED, call.read());
+            THROWS(EWEBRTC_ERR_FORKED, Gateway());
+            phone.reset();
+            _exit(0);
+        }
+        int status = -1;
+        CHECK(waitpid(child, &status, 0) == child && WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    }
+    CHECK(call.alive());
+}
+
 } // namespace
 
 int main() {
@@ -269,5 +306,6 @@ int main() {
     moved(gateway);
     gateways(gateway);
     information();
+    forked(gateway);
     std::cout << "errors: passed" << std::endl;
 }

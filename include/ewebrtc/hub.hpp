@@ -93,7 +93,11 @@ class Hub : public std::enable_shared_from_this<Hub> {
         return news_.wait_until(lock, now + timeout, met);
     }
 
-    std::unique_lock<std::mutex> locked() { return std::unique_lock<std::mutex>(lock_); }
+    /// The lock, for the program. Throws in a forked child, where it might never be given back.
+    std::unique_lock<std::mutex> locked() {
+        check(ewebrtc_phone_free(0)); // Does nothing, and says where it is.
+        return std::unique_lock<std::mutex>(lock_);
+    }
 
     /// Nothing comes any more. Under the lock.
     bool ended() const noexcept { return ended_; }
@@ -104,9 +108,6 @@ class Hub : public std::enable_shared_from_this<Hub> {
     std::shared_ptr<Pending> command(const char *method, const Json &options, const std::string &tag, ewebrtc_call on) {
         const std::string json = options.is_null() ? std::string() : options.dump();
         c_text(tag, "the tag");
-        int32_t online = 0; // Before the lock, which a forked child may never get.
-        if (ewebrtc_phone_is_online(phone_, &online) == EWEBRTC_ERR_FORKED)
-            throw Error(EWEBRTC_ERR_FORKED, ewebrtc_last_error());
         auto pending = std::make_shared<Pending>();
         Giving giving(*this, pending);
         const std::string own_tag = tag_begin() + std::to_string(giving.number) + ":" + tag;
@@ -139,7 +140,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
 
     void then(const std::shared_ptr<Pending> &pending, CommandHandler function) {
         {
-            const std::lock_guard<std::mutex> guard(lock_);
+            const std::unique_lock<std::mutex> guard = locked();
             if (!pending->done) {
                 pending->then.push_back(std::move(function));
                 return;
@@ -152,7 +153,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
 
     /// What is known of a call, made when there is nothing yet.
     std::shared_ptr<CallRecord> record(ewebrtc_call call) {
-        const std::lock_guard<std::mutex> guard(lock_);
+        const std::unique_lock<std::mutex> guard = locked();
         std::shared_ptr<CallRecord> &record = records_[call];
         if (!record)
             record = std::make_shared<CallRecord>();
@@ -161,7 +162,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
 
     /// What is known of a call; null when no event has told of it.
     std::shared_ptr<CallRecord> known(ewebrtc_call call) {
-        const std::lock_guard<std::mutex> guard(lock_);
+        const std::unique_lock<std::mutex> guard = locked();
         const auto found = records_.find(call);
         return found == records_.end() ? nullptr : found->second;
     }
@@ -172,7 +173,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
         auto handler = std::make_shared<Handler>();
         handler->name = std::move(name);
         handler->function = std::move(function);
-        const std::lock_guard<std::mutex> guard(lock_);
+        const std::unique_lock<std::mutex> guard = locked();
         if (!ended_)
             handlers_.push_back(handler);
         return handler;
@@ -180,7 +181,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
 
     /// Afterwards it does not run, unless this is called inside a callback.
     bool remove(const std::shared_ptr<Handler> &handler) {
-        std::unique_lock<std::mutex> lock(lock_);
+        std::unique_lock<std::mutex> lock = locked();
         const auto found = std::find(handlers_.begin(), handlers_.end(), handler);
         const bool was_there = found != handlers_.end();
         if (was_there)
@@ -199,7 +200,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
     std::shared_ptr<Queue> open(std::vector<std::string> names) {
         auto queue = std::make_shared<Queue>();
         queue->names = std::move(names);
-        const std::lock_guard<std::mutex> guard(lock_);
+        const std::unique_lock<std::mutex> guard = locked();
         queues_.push_back(queue);
         return queue;
     }
@@ -231,7 +232,7 @@ class Hub : public std::enable_shared_from_this<Hub> {
     /// A command that is just being given: what it makes is not forgotten meanwhile, nor is its end, unless it is not accepted.
     struct Giving {
         Giving(Hub &to, const std::shared_ptr<Pending> &pending) : hub(to) {
-            const std::lock_guard<std::mutex> guard(hub.lock_);
+            const std::unique_lock<std::mutex> guard = hub.locked();
             number = ++hub.last_number_;
             hub.pending_.emplace(number, pending);
             ++hub.giving_;
