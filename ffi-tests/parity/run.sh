@@ -45,6 +45,7 @@ control() {
 }
 
 [ $# -gt 0 ] || set -- c c++ python kotlin swift
+scripts/deps.sh build test python
 cargo build --locked -p ewebrtc-gateway
 failed=0
 languages=()
