@@ -35,12 +35,12 @@ class _HasArray(Protocol):
     def __array_interface__(self) -> Any: ...
 
 
-#: Program audio: bytes (16-bit little-endian samples), or an array of 16-bit numbers or of floating-point numbers between
-#: -1 and 1, such as `array.array` and `numpy.ndarray`.
 Samples = Union[bytes, bytearray, memoryview, _Array, _HasArray]
+"""Program audio: bytes (16-bit little-endian samples), or an array of 16-bit numbers or of floating-point numbers between
+-1 and 1, such as `array.array` and `numpy.ndarray`."""
 
-#: A codec for video.
 VideoCodec = Literal["vp8", "h264"]
+"""A codec for video."""
 
 #: Events that end a call or conference.
 _ENDS = frozenset(
@@ -68,46 +68,52 @@ class CallStats:
     """Figures of a call's audio and video. Times are in milliseconds, levels in dB of full scale (root mean square over
     about 200 ms; -127 is silence)."""
 
-    #: The codec that is sent: `opus`, `PCMU` or `PCMA`; `None` before it is agreed.
     codec: str | None
+    """The codec that is sent: `opus`, `PCMU` or `PCMA`; `None` before it is agreed."""
     packets_sent: int
+    """Packets of audio sent."""
     packets_received: int
+    """Packets of audio received, without duplicates."""
     packets_lost: int
-    #: Packets that came too late to be played.
+    """Packets of audio that never came."""
     packets_late: int
-    #: Audio invented in place of packets that were not there in time.
+    """Packets that came too late to be played."""
     concealed_ms: float
+    """Audio invented in place of packets that were not there in time."""
     jitter_ms: float
-    #: How long the packet played last was held back.
+    """Interarrival jitter of what is received."""
     jitter_delay_ms: float
-    #: `None` while unknown.
+    """How long the packet played last was held back."""
     round_trip_ms: float | None
-    #: Share of our packets that the other side loses, 0 to 1.
+    """The way there and back; `None` while unknown."""
     remote_loss: float
-    #: Level of what is heard.
+    """Share of our packets that the other side loses, 0 to 1."""
     level_in_dbfs: float
-    #: Level of what is sent.
+    """Level of what is heard."""
     level_out_dbfs: float
-    #: Pictures sent.
+    """Level of what is sent."""
     frames_sent: int
-    #: Complete pictures received.
+    """Pictures sent."""
     frames_received: int
-    #: Complete pictures that were not handed on, because they need one that was lost.
+    """Complete pictures received."""
     frames_dropped: int
+    """Complete pictures that were not handed on, because they need one that was lost."""
     video_packets_lost: int
+    """Packets of video that never came."""
 
 
 @dataclass(frozen=True, slots=True)
 class VideoFrame:
     """One encoded picture."""
 
-    #: `vp8`, or `h264`: an access unit, each NAL unit behind a start code.
     codec: VideoCodec
-    #: When it is to be shown, in ticks of 90 kHz from an origin of the sender's choice; wraps around at 2**32.
+    """`vp8`, or `h264`: an access unit, each NAL unit behind a start code."""
     timestamp: int
-    #: Whether it can be decoded without the pictures before it.
+    """When it is to be shown, in ticks of 90 kHz from an origin of the sender's choice; wraps around at 2**32."""
     key: bool
+    """Whether it can be decoded without the pictures before it."""
     data: bytes
+    """The encoded picture."""
 
 
 class Call:
@@ -118,12 +124,12 @@ class Call:
     """
 
     def __init__(self, phone: Phone, native: _native.Call) -> None:
-        #: The phone it belongs to.
         self.phone = phone
+        """The phone it belongs to."""
         self._native = native
-        #: The handle: never used twice in this process, and the value of `call` or `conference` in the data of
-        #: events.
         self.handle: int = native.handle()
+        """The handle: never used twice in this process, and the value of `call` or `conference` in the data of
+        events."""
         # There is or was such a call; the events of its end may still be on their way.
         self._seen = native.state() is not None
         self._is_connected = False

@@ -38,16 +38,27 @@ class ErrorFields:
     """The fields of an error of the catalogue. Codes are texts, since leading zeros matter."""
 
     error_code: str
+    """`ErrorCode`, such as `"2211"`."""
     js_object: str = ""
+    """`JSObject`: the object that reports it."""
     js_method: str = ""
+    """`JSMethod`: the method that reports it, or `*`."""
     error_message: str = ""
+    """`ErrorMessage`: one sentence."""
     cause: str = ""
+    """`Cause`: the probable cause."""
     resolution: str = ""
+    """`Resolution`: the suggested remedy."""
     api_error: str | None = None
+    """`APIError`: the gateway's own text."""
     resource_method: str | None = None
+    """`ResourceMethod`: method and address of the request that failed."""
     http_status_code: str | None = None
+    """`HttpStatusCode`; `"0"` when no answer came."""
     message_id: str | None = None
+    """`MessageId`: the gateway's message id."""
     additional_information: str | None = None
+    """`AdditionalInformation`: further detail."""
 
     def to_dict(self) -> dict[str, str]:
         """The fields that there are, by the names of the Phone API (`ErrorCode`, `JSObject` ...)."""
@@ -76,30 +87,30 @@ class PhoneError(Error):
         if not isinstance(error_fields, ErrorFields):
             raise TypeError(f"error_fields must be ErrorFields, not {type(error_fields).__name__}")
         super().__init__(error_fields)
-        #: All fields in one.
         self.fields = error_fields
-        #: `ErrorCode`, such as `"2211"`.
+        """All fields in one."""
         self.error_code = error_fields.error_code
-        #: `JSObject`: the object that reported it.
+        """`ErrorCode`, such as `"2211"`."""
         self.js_object = error_fields.js_object
-        #: `JSMethod`: the method that reported it, or `*`.
+        """`JSObject`: the object that reported it."""
         self.js_method = error_fields.js_method
-        #: `ErrorMessage`: one sentence.
+        """`JSMethod`: the method that reported it, or `*`."""
         self.error_message = error_fields.error_message
-        #: `Cause`: the probable cause.
+        """`ErrorMessage`: one sentence."""
         self.cause = error_fields.cause
-        #: `Resolution`: the suggested remedy.
+        """`Cause`: the probable cause."""
         self.resolution = error_fields.resolution
-        #: `APIError`: the gateway's own text.
+        """`Resolution`: the suggested remedy."""
         self.api_error = error_fields.api_error
-        #: `ResourceMethod`: method and address of the request that failed.
+        """`APIError`: the gateway's own text."""
         self.resource_method = error_fields.resource_method
-        #: `HttpStatusCode`; `"0"` when no answer came.
+        """`ResourceMethod`: method and address of the request that failed."""
         self.http_status_code = error_fields.http_status_code
-        #: `MessageId`: the gateway's message id.
+        """`HttpStatusCode`; `"0"` when no answer came."""
         self.message_id = error_fields.message_id
-        #: `AdditionalInformation`: further detail.
+        """`MessageId`: the gateway's message id."""
         self.additional_information = error_fields.additional_information
+        """`AdditionalInformation`: further detail."""
 
     def __str__(self) -> str:
         details = [detail for detail in (self.api_error, self.additional_information) if detail]
@@ -115,12 +126,12 @@ class CallEndedError(NotFoundError):
 
     def __init__(self, event: Event, error: PhoneError | None = None) -> None:
         super().__init__(event, error)
-        #: The event that ended it: `call:disconnected`, `call:rejected` or `call:canceled`.
         self.event = event
-        #: What it says of the reason, e.g. that nobody answered.
+        """The event that ended it: `call:disconnected`, `call:rejected` or `call:canceled`."""
         self.reason = event.text("message")
-        #: What the last `error` event of the call said, with all fields; `None` when there was none.
+        """What it says of the reason, e.g. that nobody answered."""
         self.error = error
+        """What the last `error` event of the call said, with all fields; `None` when there was none."""
 
     def __str__(self) -> str:
         if self.error is not None and self.error.error_message == self.reason:

@@ -22,11 +22,11 @@ if TYPE_CHECKING:
     from ._hub import Hub
     from ._phone import Phone
 
-#: What `Phone.on` takes: a function, or one that returns something to await.
 Handler = Callable[["Event"], object]
+"""What `Phone.on` takes: a function, or one that returns something to await."""
 
-#: Events that may wait in one stream or for one handler. A call makes about a dozen.
 WAITING = 4096
+"""Events that may wait in one stream or for one handler. A call makes about a dozen."""
 
 
 class Event:
@@ -35,18 +35,18 @@ class Event:
     __slots__ = ("_data", "_json", "call", "conference", "name", "seq", "tag", "timestamp")
 
     def __init__(self, event: _native.Event, item: Call | None) -> None:
-        #: Name, such as `call:connected`.
         self.name: str = event.name
-        #: Number within the phone, rising by one without holes, from 1.
+        """Name, such as `call:connected`."""
         self.seq: int = event.seq
-        #: When it happened: RFC 3339 with milliseconds, UTC.
+        """Number within the phone, rising by one without holes, from 1."""
         self.timestamp: str = event.timestamp
-        #: The call it is about.
+        """When it happened: RFC 3339 with milliseconds, UTC."""
         self.call: Call | None = None if event.call is None else item
-        #: The conference it is about.
+        """The call it is about."""
         self.conference: Call | None = None if event.conference is None else item
-        #: Tag of the command that caused it.
+        """The conference it is about."""
         self.tag: str | None = event.tag
+        """Tag of the command that caused it."""
         self._json: str = event.json
         self._data: dict[str, Any] | None = None
 
@@ -128,8 +128,8 @@ class Events:
         self._phone = phone
         self._names = names
         self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
-        #: How many events were left out because nobody read them for so long.
         self.missed = 0
+        """How many events were left out because nobody read them for so long."""
         if ended:
             self._end()
 
@@ -169,8 +169,8 @@ class Subscription:
         self._handler = handler
         self._waiting: deque[Event] = deque()
         self._busy = False
-        #: How many events were left out because the handler did not return for so long.
         self.missed = 0
+        """How many events were left out because the handler did not return for so long."""
 
     def off(self) -> bool:
         """Removes the handler; it is not called for events whose delivery has not begun. `False`: it was removed

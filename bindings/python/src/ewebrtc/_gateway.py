@@ -18,14 +18,14 @@ from ._errors import ConfigError, answer, translated
 class DevToken:
     """What a gateway in development mode gives for a name. `Phone.login` takes it as it is."""
 
-    #: The token itself; not shown when the object is printed.
     access_token: str = field(repr=False)
-    #: Seconds until it ends.
+    """The token itself; not shown when the object is printed."""
     expires_in: int
-    #: Kind of the user: an account id or a virtual number.
+    """Seconds until it ends."""
     kind: str
-    #: Address under which others reach the user.
+    """Kind of the user: an account id or a virtual number."""
     address: str
+    """Address under which others reach the user."""
 
     @classmethod
     def _of(cls, token: _native.DevToken) -> DevToken:
@@ -48,8 +48,8 @@ class Gateway:
         address, name = _check.listen("listen", listen), _check.own_domain("domain", domain)
         with translated():
             self._native = _native.Gateway(address, name, _check.flag("ringback", ringback))
-        #: Address for `Phone`.
         self.url: str = self._native.url()
+        """Address for `Phone`."""
 
     async def dev_token(self, user: str) -> DevToken:
         """A token for this user, who exists from then on: a name is an account id, 10 or 11 digits are a number.

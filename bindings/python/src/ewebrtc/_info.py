@@ -19,43 +19,51 @@ class ErrorEntry:
     """An entry of the catalogue of errors; names as in `PhoneError`."""
 
     error_code: str
+    """`ErrorCode`, such as `"2211"`."""
     js_object: str
+    """`JSObject`: the object that reports it."""
     js_method: str
+    """`JSMethod`: the method that reports it, or `*`."""
     error_message: str
+    """`ErrorMessage`: one sentence."""
     cause: str
+    """`Cause`: the probable cause."""
     resolution: str
+    """`Resolution`: the suggested remedy."""
     message_id: str | None
+    """`MessageId`, of errors of the gateway."""
     http_status_code: str | None
+    """`HttpStatusCode`, of errors of the gateway that have one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Capabilities:
     """What the library can do on this machine, at the moment it was asked."""
 
-    #: Version of the library.
     version: str
-    #: Operating system it was compiled for, e.g. `linux`.
+    """Version of the library."""
     os: str
-    #: Processor it was compiled for, e.g. `x86_64`.
+    """Operating system it was compiled for, e.g. `linux`."""
     arch: str
-    #: Whether calls work here: `Supported`, or `Not Certified` where the library's tests are not run.
+    """Processor it was compiled for, e.g. `x86_64`."""
     support: str
-    #: Codecs for audio, best first, by their names in a session description.
+    """Whether calls work here: `Supported`, or `Not Certified` where the library's tests are not run."""
     audio_codecs: list[str]
-    #: Codecs for video.
+    """Codecs for audio, best first, by their names in a session description."""
     video_codecs: list[str]
-    #: Words of `local_media`.
+    """Codecs for video."""
     sources: list[str]
-    #: Words of `remote_media`.
+    """Words of `local_media`."""
     sinks: list[str]
-    #: URLs of ICE servers that are understood.
+    """Words of `remote_media`."""
     ice_servers: list[str]
-    #: Parts that may be compiled in and are, e.g. `gateway`.
+    """URLs of ICE servers that are understood."""
     features: list[str]
-    #: This machine has an IPv4 address with which it reaches others.
+    """Parts that may be compiled in and are, e.g. `gateway`."""
     ipv4: bool
-    #: This machine has an IPv6 address with which it reaches others.
+    """This machine has an IPv4 address with which it reaches others."""
     ipv6: bool
+    """This machine has an IPv6 address with which it reaches others."""
 
     @property
     def network_connected(self) -> bool:

@@ -17,8 +17,8 @@ from typing import Literal, cast
 from . import _check, _native, _process
 from ._errors import ConfigError, translated
 
-#: How much is written; each level includes those before it. `off` is nothing.
 LogLevel = Literal["off", "error", "warn", "info", "debug", "trace"]
+"""How much is written; each level includes those before it. `off` is nothing."""
 
 #: Levels of `logging`; `trace` is below its own.
 _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO, "debug": logging.DEBUG, "trace": 5}
@@ -28,16 +28,16 @@ _LEVELS = {"error": logging.ERROR, "warn": logging.WARNING, "info": logging.INFO
 class LogLine:
     """A line of the log."""
 
-    #: `error`, `warn`, `info`, `debug` or `trace`.
     level: str
-    #: The logger that wrote it.
+    """`error`, `warn`, `info`, `debug` or `trace`."""
     module: str
-    #: What was written; may have several lines.
+    """The logger that wrote it."""
     message: str
-    #: Source file, where known.
+    """What was written; may have several lines."""
     file: str | None
-    #: Line in that file.
+    """Source file, where known."""
     line: int | None
+    """Line in that file."""
 
     def __str__(self) -> str:
         tag = "WARNING" if self.level == "warn" else self.level.upper()
@@ -78,8 +78,8 @@ class Logger:
         if not isinstance(native, _native.Logger):
             raise TypeError("loggers are made by LogManager")
         self._native = native
-        #: Its name, as in `LogManager.get_loggers`.
         self.name: str = native.name()
+        """Its name, as in `LogManager.get_loggers`."""
 
     def get_log_level(self) -> LogLevel:
         """Its level."""

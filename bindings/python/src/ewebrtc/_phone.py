@@ -28,44 +28,44 @@ from ._time import timeout_at
 
 _log = logging.getLogger("ewebrtc")
 
-#: A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`, for video followed by
-#: `;video=ivf:PATH` or `;video=frames`), or the path of a WAV file.
 Media = str | os.PathLike[str]
+"""A source or a sink: a text of the grammar (`silence`, `tone:440`, `wav:PATH`, `pcm`, `discard`, for video followed by
+`;video=ivf:PATH` or `;video=frames`), or the path of a WAV file."""
 
 C = TypeVar("C", bound=enum.Enum)
 
-#: Ways in which events come from the gateway.
 EventChannel = Literal["long-poll", "websocket"]
+"""Ways in which events come from the gateway."""
 
 
 @dataclass(frozen=True, slots=True)
 class Participant:
     """Somebody in a conference of this phone."""
 
-    #: Who it is: the number, or the account id.
     participant: str
-    #: `active`.
+    """Who it is: the number, or the account id."""
     status: str
+    """`active`."""
 
 
 @dataclass(frozen=True, slots=True)
 class CallInfo:
     """An entry of `Phone.get_calls`."""
 
-    #: Ordinal among the live calls.
     index: int
-    #: State, such as `connected`.
+    """Ordinal among the live calls."""
     state: str
-    #: `call` or `conference`.
+    """State, such as `connected`."""
     breed: str
-    #: `Outgoing` or `Incoming`.
+    """`call` or `conference`."""
     kind: str
-    #: The other party; empty for conferences.
+    """`Outgoing` or `Incoming`."""
     peer: str
-    #: True for the one the user talks on.
+    """The other party; empty for conferences."""
     foreground: bool
-    #: Who is in a conference of this phone.
+    """True for the one the user talks on."""
     participants: tuple[Participant, ...] = ()
+    """Who is in a conference of this phone."""
 
 
 def _address(gateway: object) -> str:
@@ -158,8 +158,8 @@ class Phone(Settings):
         root_certificates: Sequence[str] = (),
     ) -> None:
         _process.check()
-        #: Samples per second of program audio.
         self.pcm_rate = _check.whole("pcm_rate", pcm_rate, 8_000, 48_000, ConfigError)
+        """Samples per second of program audio."""
         config = _native.PhoneConfig(
             gateway=gateway.url if isinstance(gateway, Gateway) else _address(gateway),
             domain=_check.domain("domain", domain),

@@ -12,23 +12,23 @@ from typing import Literal, cast
 from . import _check, _native, _process
 from ._errors import ConfigError, translated
 
-#: Names of audio codecs.
 Codec = Literal["opus", "pcmu", "pcma"]
+"""Names of audio codecs."""
 
-#: Which paths media may take: all, only those through TURN, or none, with which calls fail.
 IceTransport = Literal["all", "relay", "none"]
+"""Which paths media may take: all, only those through TURN, or none, with which calls fail."""
 
 
 @dataclass(frozen=True, slots=True)
 class IceServer:
     """A STUN or TURN server with one account."""
 
-    #: `stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:host[:port][?transport=tcp]`.
     urls: Sequence[str]
-    #: User name for TURN.
+    """`stun:host[:port]`, `turn:host[:port][?transport=udp|tcp]` or `turns:host[:port][?transport=tcp]`."""
     username: str = ""
-    #: Password for TURN; not shown when the object is printed.
+    """User name for TURN."""
     credential: str = field(default="", repr=False)
+    """Password for TURN; not shown when the object is printed."""
 
     def __post_init__(self) -> None:
         _check.texts("urls", self.urls, ConfigError)
