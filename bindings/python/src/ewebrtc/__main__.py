@@ -10,11 +10,14 @@ import argparse
 import array
 import asyncio
 import math
+import os
 import signal
 import sys
 import time
 import wave
+from contextlib import ExitStack
 from pathlib import Path
+from typing import BinaryIO
 
 import ewebrtc
 
@@ -27,6 +30,14 @@ NOTE_MS = 500
 
 #: Longest wait for a step, in seconds.
 PATIENCE = 30.0
+
+
+def say(line: str) -> None:
+    """A line, at once. When nobody reads any more, as behind `| head`, the rest goes nowhere."""
+    try:
+        print(line, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def note(hertz: float) -> bytes:
@@ -59,7 +70,7 @@ def recognised(heard: bytes) -> list[int]:
     return found
 
 
-async def demo(gateway: str, record: Path | None) -> int:
+async def demo(gateway: str, record: BinaryIO | None) -> int:
     """Alice calls bob and sends him a melody; whether he hears it."""
     async with (
         ewebrtc.Phone(gateway, local_media="pcm", pcm_rate=RATE) as alice,
@@ -70,22 +81,20 @@ async def demo(gateway: str, record: Path | None) -> int:
 
             def show(event: ewebrtc.Event, name: str = name) -> None:
                 state = f" {event.old_state} > {event.new_state}" if event.new_state else ""
-                print(f"{time.monotonic() - began:7.3f} s  {name:5}  {event.name}{state}")
+                say(f"{time.monotonic() - began:7.3f} s  {name:5}  {event.name}{state}")
 
             phone.on_any(show)
             await phone.login(await ewebrtc.dev_token(gateway, name))
-        incoming = asyncio.create_task(bob.wait_for("call:incoming", timeout=PATIENCE))
-        media = asyncio.create_task(bob.wait_for("media:established", timeout=PATIENCE))
-        # Their streams begin before anybody dials.
-        await asyncio.sleep(0)
+        # Before anybody dials.
+        incoming, media = bob.events("call:incoming"), bob.events("media:established")
         dialled = time.monotonic()
         call = await alice.dial("bob")
-        await incoming
+        await asyncio.wait_for(anext(incoming), PATIENCE)
         answered = await bob.answer()
         await call.connected(timeout=PATIENCE)
         connected = time.monotonic() - dialled
         await call.send(b"".join(map(note, MELODY)))
-        await media
+        await asyncio.wait_for(anext(media), PATIENCE)
         first = time.monotonic() - dialled
         heard = b""
         async for piece in answered.listen():
@@ -94,25 +103,26 @@ async def demo(gateway: str, record: Path | None) -> int:
                 break
         await call.hangup()
     if record is not None:
-        with wave.open(str(record), "wb") as file:
+        with wave.open(record, "wb") as file:
             file.setnchannels(1)
             file.setsampwidth(2)
             file.setframerate(RATE)
             file.writeframes(heard)
     notes = recognised(heard)
-    print(
+    say(
         f"demo: connected in {connected * 1000:.0f} ms, media in {first * 1000:.0f} ms, "
-        f"{len(notes)} of {len(MELODY)} notes heard" + (f", recorded in {record}" if record else "")
+        f"{len(notes)} of {len(MELODY)} notes heard" + (f", recorded in {record.name}" if record else "")
     )
     return 0 if notes == list(MELODY) else 1
 
 
 def run_demo(given: argparse.Namespace) -> int:
     """With a gateway of its own unless another one is named."""
-    if given.gateway is not None:
-        return asyncio.run(demo(given.gateway, given.record))
-    with ewebrtc.Gateway() as gateway:
-        return asyncio.run(demo(gateway.url, given.record))
+    with ExitStack() as ends:
+        # Before anybody calls: a file that cannot be written is said at once.
+        record = ends.enter_context(open(given.record, "wb")) if given.record is not None else None
+        gateway = given.gateway if given.gateway is not None else ends.enter_context(ewebrtc.Gateway()).url
+        return asyncio.run(demo(gateway, record))
 
 
 def run_gateway(given: argparse.Namespace) -> int:
@@ -121,7 +131,7 @@ def run_gateway(given: argparse.Namespace) -> int:
     wanted = {signal.SIGINT, signal.SIGTERM}
     signal.pthread_sigmask(signal.SIG_BLOCK, wanted)
     with ewebrtc.Gateway(given.listen, domain=given.domain, ringback=given.ringback) as gateway:
-        print("listening on", gateway.url, flush=True)
+        say(f"listening on {gateway.url}")
         signal.sigwait(wanted)
     return 0
 
