@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import array
+import re
 import shutil
 import subprocess
 import sys
@@ -36,6 +37,14 @@ def test_a_program_of_the_pages(name: str, tmp_path: Path) -> None:
     for path in tmp_path.glob("*.wav"):
         pcm, rate = recording(path)
         assert len(pcm) > rate // 4 and max(array.array("h", pcm)) > 1_000, path
+
+
+@pytest.mark.parametrize("page", ["bindings/python/README.md", "docs/guide-python.md"])
+def test_what_looks_like_a_program_is_run(page: str) -> None:
+    text = (ROOT / page).read_text(encoding="utf-8")
+    assert set(re.findall(r"^```([^\n]*)\n.*?^```$", text, re.S | re.M)) == {"sh", "python"}
+    prose = re.sub(r"^```.*?^```$", "", text, flags=re.S | re.M)
+    assert not re.findall(r"^(?: {4}|\t).*", prose, re.M), "an indented block is not run"
 
 
 def test_the_readme_has_ten_lines_that_bring_the_speech_back(tmp_path: Path) -> None:
