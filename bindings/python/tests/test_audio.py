@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import array
 import asyncio
+import subprocess
+import sys
 import tracemalloc
 from collections.abc import AsyncIterator
 from typing import Any
@@ -166,3 +168,26 @@ def test_the_measure_itself() -> None:
     assert strength(tone(440, 500, RATE), 440, RATE) > 0.95
     assert strength(tone(440, 500, RATE), 600, RATE) < 0.05
     assert strength(bytes(RATE), 440, RATE) == 0.0
+
+
+def test_floating_point_numbers_without_numpy() -> None:
+    """In an interpreter of its own: what another test has loaded stays loaded."""
+    program = """
+import array, sys
+import ewebrtc
+from ewebrtc._check import samples
+assert "numpy" not in sys.modules, "the package loads it"
+sys.modules["numpy"] = None
+for kind in "fd":
+    given = array.array(kind, [0.0, 1.0, -1.0, 0.5, 3.0, -3.0, float("inf"), float("-inf")])
+    wanted = [0, 32767, -32767, 16384, 32767, -32767, 32767, -32767]
+    assert list(samples("samples", given).cast("h")) == wanted
+    assert list(samples("samples", memoryview(given)[1::2]).cast("h")) == wanted[1::2]
+    try:
+        samples("samples", array.array(kind, [0.0, float("nan")]))
+    except ewebrtc.ArgumentError:
+        continue
+    raise AssertionError("taken: not a number")
+"""
+    ended = subprocess.run([sys.executable, "-W", "error", "-c", program], capture_output=True, text=True, timeout=60)
+    assert (ended.returncode, ended.stderr) == (0, ""), ended

@@ -265,6 +265,29 @@ async def test_the_domain_is_the_gateways() -> None:
             await soon(phone.login(token))
 
 
+async def test_with_ringback_the_caller_hears_it_ring() -> None:
+    for ringback in (True, False):
+        with ewebrtc.Gateway(ringback=ringback) as other:
+            async with (
+                logged_in(other, "alice", remote_media="pcm", pcm_rate=16_000) as alice,
+                logged_in(other, "bob", local_media="tone:1000") as bob,
+            ):
+                news, at_bob = alice.events("call:ringback-provided", "call:connected"), bob.events("call:incoming")
+                call = await soon(alice.dial("bob"))
+                await until(at_bob, "call:incoming")
+                if ringback:
+                    assert (await soon(anext(news))).name == "call:ringback-provided"
+                    early = b""
+                    async with deadline(PATIENCE):
+                        while not any(early):
+                            early += await call.receive(3_200)
+                await soon(bob.answer())
+                assert (await soon(anext(news))).name == "call:connected"
+                await heard(call, 1000)
+    with pytest.raises(TypeError, match="ringback"):
+        ewebrtc.Gateway(ringback="yes")  # type: ignore[arg-type]
+
+
 async def test_hold_a_second_call_and_the_transfer(gateway: ewebrtc.Gateway) -> None:
     async with (
         logged_in(gateway, "alice", local_media="tone:440") as alice,

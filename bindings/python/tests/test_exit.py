@@ -165,6 +165,31 @@ except KeyboardInterrupt:
         7,
     ),
     (
+        "collectors on other threads, and phones that nobody holds",
+        """
+import gc
+def collect():
+    while True:
+        gc.collect()
+async def drop(number):
+    phone = await calling(f"user{number}")
+    kept.remove(phone)
+    phone.on_any(lambda event: (phone, event.call))
+    cycle = [phone, phone.events(), asyncio.ensure_future(ask(phone, 0))]
+    cycle.append(cycle)
+    await flood(phone)
+    if number % 2:
+        kept.append(phone)
+async def main():
+    await asyncio.gather(*(drop(number) for number in range(6)))
+    print('end')
+for _ in range(2):
+    threading.Thread(target=collect, daemon=True).start()
+asyncio.run(main())
+""",
+        0,
+    ),
+    (
         "exit functions use the phone",
         """
 import atexit

@@ -276,3 +276,52 @@ async def test_dropped_by_the_thousand_from_other_threads(gateway: ewebrtc.Gatew
     # Everything goes on: a phone of somebody else has a call.
     async with logged_in(gateway, "alice") as phone:
         await (await soon(phone.dial("echo"))).connected(PATIENCE)
+
+
+def test_loops_that_end_before_their_phones_which_another_thread_collects(gateway: ewebrtc.Gateway) -> None:
+    """Events come for a loop that is closed; a call is looked at meanwhile, and outlives the last other reference to its phone."""
+
+    async def begin(user: str) -> ewebrtc.Call:
+        phone = ewebrtc.Phone(gateway, local_media="tone:440", remote_media="pcm")
+        phone.on_any(lambda event: (phone, event.call))
+        await soon(phone.login(await soon(gateway.dev_token(user))))
+        call = await soon(phone.dial("echo"))
+        await call.connected(PATIENCE)
+        for number in range(50):
+            # What is under way ends with the loop, its events do not.
+            asyncio.ensure_future(phone.invoke("getVersion", tag=str(number)))
+        await asyncio.sleep(0)
+        return call
+
+    def live(number: int) -> None:
+        call = asyncio.run(begin(f"user{number}"))
+        assert call.state == "connected" and call.stats() is not None
+        call.phone.set_connectivity(False)
+        with pytest.raises(ewebrtc.LoopError, match="is closed"):
+            asyncio.run(call.hangup())
+        call.read()
+
+    def one_round() -> None:
+        threads = [threading.Thread(target=live, args=(number,)) for number in range(4)]
+        for thread in threads:
+            thread.start()
+        while any(thread.is_alive() for thread in threads):
+            gc.collect()
+            time.sleep(0.003)
+
+    for _ in range(2):
+        one_round()
+    before = counts()
+    for _ in range(10):
+        one_round()
+    limit = (before[0] + 8, before[1] + 60)
+    end = time.monotonic() + PATIENCE
+
+    def left() -> int:
+        return sum(isinstance(o, ewebrtc.Phone) for o in gc.get_objects())
+
+    while (left() or counts()[0] > limit[0] or counts()[1] > limit[1]) and time.monotonic() < end:
+        gc.collect()
+        time.sleep(0.1)
+    now = counts()
+    assert left() == 0 and now[0] <= limit[0] and now[1] <= limit[1], (left(), before, now)
