@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold for the Python package: it is built and installed the way its users do it, its tests run, and
-# mypy --strict accepts it from the inside and from the outside. Then with the other interpreters there are: 3.10, the oldest that
-# fits, runs all tests, the others a whole call. Installs what it needs from PyPI; `scripts/deps.sh build python` brings the rest. Everything it makes is below
+# mypy --strict accepts it from the inside and from the outside. Then the same wheel with the other interpreters there are: 3.10,
+# the oldest that fits, runs all tests, the others a whole call and the tests of NumPy's arrays. Installs what it needs from PyPI; `scripts/deps.sh build python` brings the rest. Everything it makes is below
 # target/python.
 #
 #   bindings/python/run-tests.sh [PYTEST-ARGUMENT...]
@@ -60,6 +60,16 @@ if [ -n "$strays" ]; then
     exit 1
 fi
 
+# Nor does it want anything of one version of Python, and the wheel is what `pip install` has installed.
+if nm -D --undefined-only "$out"/venv/lib/python3*/site-packages/ewebrtc/_native/libewebrtc.so | grep -E ' _?Py[A-Z_]'; then
+    echo 'python: FAILED: the library calls Python' >&2
+    exit 1
+fi
+rm -rf "$out/wheel"
+"$out/venv/bin/pip" wheel -q --no-deps -w "$out/wheel" ./bindings/python
+wheel=$(echo "$out"/wheel/*)
+(cd bindings/python && "$out/venv/bin/python" -m tests.wheel "$wheel")
+
 # FFI mistakes hang rather than fail: nothing runs without a bound.
 (cd bindings/python && timeout --kill-after=10 10m "$out/venv/bin/python" -m pytest -q -p no:cacheprovider "$@")
 
@@ -98,21 +108,19 @@ others() {
 
 # No output: there is no other one.
 rest=$(others)
-if [ -n "$rest" ]; then
-    rm -rf "$out/wheel"
-    "$out/venv/bin/pip" wheel -q --no-deps -w "$out/wheel" ./bindings/python
-fi
 while read -r number other; do
     [ -n "$other" ] || continue
     echo "python: $number ($other)"
     venv "py$number" "$other"
-    "$out/py$number/bin/pip" install -q --force-reinstall --no-deps "$out"/wheel/ewebrtc-*.whl
+    "$out/py$number/bin/pip" install -q --force-reinstall --no-deps "$wheel"
+    (cd bindings/python && "$out/py$number/bin/python" -m tests.wheel "$wheel")
+    "$out/py$number/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 numpy==2.2.6
     if [[ $number = 3.10.* ]]; then
-        "$out/py$number/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 numpy==2.2.6
         (cd bindings/python && timeout --kill-after=10 10m "$out/py$number/bin/python" -m pytest -q -p no:cacheprovider "$@")
     else
         # The program records into its folder.
         (cd "$out/user" && timeout --kill-after=10 1m "$out/py$number/bin/python" -W error pages/bindings_python_readme_1.py)
+        (cd bindings/python && timeout --kill-after=10 2m "$out/py$number/bin/python" -m pytest -q -p no:cacheprovider tests/test_numpy.py)
     fi
 done <<<"$rest"
 echo 'python: passed'
