@@ -326,10 +326,17 @@ async fn of_two_calls_the_one_that_is_not_held_is_recorded() {
     }
     drop(recorder);
     let (film, recorded) = (Film::open("counter.ivf"), Film::read(&scratch.0));
-    let begins: Vec<usize> =
-        (0..recorded.pictures.len()).filter(|n| recorded.pictures[*n] == film.pictures[0]).collect();
-    assert!(begins.len() == 2 && begins[0] == 0 && begins[1] >= 20, "{begins:?}");
-    assert!(recorded.pictures.len() >= begins[1] + 20, "{} pictures", recorded.pictures.len());
+    let places: Vec<usize> = recorded
+        .pictures
+        .iter()
+        .map(|picture| film.pictures.iter().position(|shown| shown == picture).expect("a picture of the film"))
+        .collect();
+    // Where the film does not simply go on. On a busy machine it may begin at a later key frame than its first.
+    let goes_on = |n: usize| n > 0 && places[n] == (places[n - 1] + 1) % film.pictures.len();
+    let begins: Vec<usize> = (0..places.len()).filter(|n| !goes_on(*n)).collect();
+    assert!(begins.len() == 2 && begins[1] >= 10 && places.len() >= begins[1] + 10, "{places:?}");
+    // RFC 6386 section 9.1: the first bit of a key frame is 0.
+    assert!(begins.iter().all(|n| recorded.pictures[*n][0] & 1 == 0), "{places:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
