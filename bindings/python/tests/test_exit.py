@@ -264,3 +264,58 @@ asyncio.run(main())
     assert (ended.returncode, ended.stderr) == (0, ""), ended
     with wave.open(str(path)) as file:
         assert file.getnframes() > 4_800
+
+
+def test_an_interrupt_reaches_the_program_and_nobody_waits_for_ever() -> None:
+    """Commands that are ready at once call back on the loop's own thread, where the handler of Ctrl-C may raise."""
+    program = """
+async def work():
+    async with ewebrtc.Phone(gateway) as phone:
+        while True:
+            await phone.invoke("getVersion")
+
+for number in range(60):
+    interrupt = threading.Timer(0.02 + number % 17 * 0.0013, os.kill, (os.getpid(), signal.SIGINT))
+    interrupt.start()
+    try:
+        asyncio.run(work())
+    except KeyboardInterrupt:
+        pass
+    interrupt.join()
+print('end')
+"""
+    ended = run(program)
+    assert (ended.returncode, ended.stdout) == (0, "end\n"), ended
+    assert not any(word in ended.stderr for word in OURS), ended
+
+
+def test_what_a_signal_raises_while_the_library_wakes_the_loop_is_raised_in_the_loop() -> None:
+    program = """
+from ewebrtc import _process
+tell, interrupted = _process._tell, []
+
+def interrupted_once(handle, code):
+    tell(handle, code)
+    if not interrupted and threading.current_thread() is threading.main_thread():
+        interrupted.append(True)
+        raise KeyboardInterrupt
+
+async def main():
+    phone = ewebrtc.Phone(gateway)
+    _process._tell = interrupted_once
+    while not interrupted:
+        await phone.invoke("getVersion")
+    await asyncio.sleep(30)
+
+# As Python 3.10 does it: what is raised leaves the loop.
+loop = asyncio.new_event_loop()
+task = loop.create_task(main())
+try:
+    loop.run_until_complete(task)
+except KeyboardInterrupt:
+    task.cancel()
+    loop.run_until_complete(asyncio.gather(task, return_exceptions=True))
+    print('end')
+"""
+    ended = run(program)
+    assert (ended.returncode, ended.stdout, ended.stderr) == (0, "end\n", ""), ended

@@ -10,6 +10,7 @@ interpreter goes, `end_process` closes all phones and stops every callback; noth
 
 from __future__ import annotations
 
+import asyncio
 import atexit
 import os
 import sys
@@ -64,14 +65,45 @@ atexit.register(_at_exit)
 _generated: Any = sys.modules[_native.Phone.__module__]
 
 
+#: Who waits: the loop and the future, by the number that the library gives back.
+_waiting: dict[int, tuple[asyncio.AbstractEventLoop, asyncio.Future[int]]] = _generated._UniffiContinuationHandleMap._map
+
+
+def _done(future: asyncio.Future[int], code: int) -> None:
+    if not future.done():
+        future.set_result(code)
+
+
+def _tell(handle: int, code: int) -> None:
+    """Wakes who waits. Interrupted at any point it may be done again."""
+    waits = _waiting.get(handle)
+    if waits is not None:
+        loop, future = waits
+        try:
+            loop.call_soon_threadsafe(_done, future, code)
+        except RuntimeError:
+            pass  # the loop is closed: nobody waits any more
+        _waiting.pop(handle, None)
+
+
+def _raise(error: BaseException) -> None:
+    raise error
+
+
 def _wake(handle: int, code: int) -> None:
     """As the generated function of this purpose, which complains on standard error when the loop was closed while the
-    library was about to wake it: nobody waits any more then."""
-    loop, future = _generated._UniffiContinuationHandleMap.remove(handle)
+    library was about to wake it.
+
+    What is ready at once calls this on the loop's own thread, where the handler of a signal may raise, as that of Ctrl-C does
+    under Python 3.10; ctypes drops what is raised in here, and the one who waits would wait for ever. The loop raises it
+    in its place. Nothing stands before `try`: there a handler would run outside of it. From 3.11 on Python lets handlers run
+    before the first line of any function, so one that raises may still be lost; that of `asyncio.run` does not raise there.
+    """
     try:
-        loop.call_soon_threadsafe(_generated._uniffi_set_future_result, future, code)
-    except RuntimeError:
-        pass
+        _tell(handle, code)
+    except BaseException as error:
+        _tell(handle, code)
+        asyncio.get_running_loop().call_soon(_raise, error)
 
 
 _generated._uniffi_continuation_callback = _generated._UNIFFI_RUST_FUTURE_CONTINUATION_CALLBACK(_wake)
