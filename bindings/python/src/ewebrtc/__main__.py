@@ -1,7 +1,7 @@
 """`python -m ewebrtc`: a demonstration that needs nothing, and the gateway as a program.
 
 Owns: the command line. Lives on: the main thread and its event loop. Must not import: anything but the package's public
-names and its deadlines.
+names.
 """
 
 from __future__ import annotations
@@ -20,8 +20,6 @@ from pathlib import Path
 from typing import BinaryIO
 
 import ewebrtc
-
-from ._time import timeout
 
 #: Samples per second of the demonstration.
 RATE = 16_000
@@ -87,26 +85,33 @@ async def demo(gateway: str, record: BinaryIO | None) -> int:
 
             phone.on_any(show)
             await phone.login(await ewebrtc.dev_token(gateway, name))
-        # Before anybody dials.
-        incoming, media = bob.events("call:incoming"), bob.events("media:established")
-        dialled = time.monotonic()
-        call = await alice.dial("bob")
-        # Not asyncio.wait_for, which loses an interrupt that comes in the moment of the event (until Python 3.12).
-        async with timeout(PATIENCE):
-            await anext(incoming)
-        answered = await bob.answer()
-        await call.connected(timeout=PATIENCE)
-        connected = time.monotonic() - dialled
-        await call.send(b"".join(map(note, MELODY)))
-        async with timeout(PATIENCE):
-            await anext(media)
-        first = time.monotonic() - dialled
-        heard = b""
-        async for piece in answered.listen():
-            heard += piece
-            if not call.queued_ms and len(heard) > RATE * 2 * (len(MELODY) * NOTE_MS + 1000) // 1000:
-                break
-        await call.hangup()
+        waits = [
+            asyncio.create_task(bob.wait_for(name, timeout=PATIENCE)) for name in ("call:incoming", "media:established")
+        ]
+        incoming, media = waits
+        try:
+            # Their streams begin before anybody dials.
+            await asyncio.sleep(0)
+            dialled = time.monotonic()
+            call = await alice.dial("bob")
+            await incoming
+            answered = await bob.answer()
+            await call.connected(timeout=PATIENCE)
+            connected = time.monotonic() - dialled
+            await call.send(b"".join(map(note, MELODY)))
+            await media
+            first = time.monotonic() - dialled
+            heard = b""
+            async for piece in answered.listen():
+                heard += piece
+                if not call.queued_ms and len(heard) > RATE * 2 * (len(MELODY) * NOTE_MS + 1000) // 1000:
+                    break
+            await call.hangup()
+        finally:
+            # Nobody asks for their results when the program is interrupted.
+            for wait in waits:
+                wait.cancel()
+            await asyncio.gather(*waits, return_exceptions=True)
     if record is not None:
         with wave.open(record, "wb") as file:
             file.setnchannels(1)
@@ -121,13 +126,21 @@ async def demo(gateway: str, record: BinaryIO | None) -> int:
     return 0 if notes == list(MELODY) else 1
 
 
+async def interruptible(gateway: str, record: BinaryIO | None) -> int:
+    """As `demo`; Ctrl-C cancels it where it waits, rather than be raised anywhere."""
+    task = asyncio.current_task()
+    assert task is not None, "inside a task"
+    asyncio.get_running_loop().add_signal_handler(signal.SIGINT, task.cancel)
+    return await demo(gateway, record)
+
+
 def run_demo(given: argparse.Namespace) -> int:
     """With a gateway of its own unless another one is named."""
     with ExitStack() as ends:
         # Before anybody calls: a file that cannot be written is said at once.
         record = ends.enter_context(open(given.record, "wb")) if given.record is not None else None
         gateway = given.gateway if given.gateway is not None else ends.enter_context(ewebrtc.Gateway()).url
-        return asyncio.run(demo(gateway, record))
+        return asyncio.run(interruptible(gateway, record))
 
 
 def run_gateway(given: argparse.Namespace) -> int:
@@ -159,7 +172,7 @@ def main(arguments: list[str] | None = None) -> int:
     try:
         status: int = given.run(given)
         return status
-    except KeyboardInterrupt:
+    except (KeyboardInterrupt, asyncio.CancelledError):
         return 130
     except (ewebrtc.Error, OSError, TimeoutError) as error:
         print(f"python -m ewebrtc: {error or 'nothing happened in time'}", file=sys.stderr)
