@@ -126,6 +126,29 @@ async def test_a_handler_that_does_not_end_is_cancelled(gateway: ewebrtc.Gateway
     assert ended == ["command:finished"]
 
 
+async def all_of(events: ewebrtc.Events) -> list[str]:
+    return [event.name async for event in events]
+
+
+async def test_a_phone_that_is_not_closed_in_time_is_closed_all_the_same(gateway: ewebrtc.Gateway) -> None:
+    """Streams end, and nobody waits for ever, also when there was no time for `phone:closed`."""
+    phone = ewebrtc.Phone(gateway)
+    events, before = phone.events(), phone.events("session:expired")
+    await soon(phone.login(await soon(gateway.dev_token("alice"))))
+    call = await soon(phone.dial("echo"))
+    await call.connected(PATIENCE)
+    waiting = [asyncio.create_task(anext(before, None)), asyncio.create_task(phone.wait_for("call:incoming"))]
+    await asyncio.sleep(0)
+    await soon(phone.close(timeout=-1))
+    names = await soon(all_of(events))
+    assert names[0] == "session:ready"
+    assert await soon(waiting[0]) is None
+    with pytest.raises(ewebrtc.ClosedError):
+        await soon(waiting[1])
+    with pytest.raises(ewebrtc.ClosedError):
+        await soon(call.ended())
+
+
 async def test_a_phone_that_nobody_holds_is_collected(gateway: ewebrtc.Gateway) -> None:
     phone = ewebrtc.Phone(gateway)
     phone.on("session:ready", lambda event: print(phone))

@@ -49,7 +49,7 @@ class Hub:
     def __init__(self) -> None:
         #: How many events were left out because the loop did not turn for so long.
         self.missed = 0
-        #: The last event was delivered.
+        #: The last event was delivered, or the phone was ended without it.
         self.ended = False
         self.make_call: Callable[[int], Call] | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
@@ -81,6 +81,8 @@ class Hub:
     def push(self, event: _native.Event) -> None:
         """Takes an event. Called on the phone's own thread; never waits for the loop."""
         with self._lock:
+            if self.ended:
+                return
             if len(self._pending) >= BACKLOG and event.name != "phone:closed":
                 self.missed += 1
                 return
@@ -122,18 +124,24 @@ class Hub:
         event = Event(raw, call)
         if call is not None:
             call._note(event)
-        if event.name == "phone:closed":
-            self.ended = True
-            for one in self._calls.values():
-                one._wake()
         for stream in list(self._streams):
             stream._put(event)
-            if self.ended:
-                stream._end()
+        if event.name == "phone:closed":
+            self.end()
         for subscription in list(self._handlers):
             # One that an earlier handler has removed is not called any more.
             if subscription in self._handlers:
                 subscription._put(event, loop)
+
+    def end(self) -> None:
+        """No event comes any more: streams end, and so does the waiting for calls. Twice does nothing more."""
+        if self.ended:
+            return
+        self.ended = True
+        for one in self._calls.values():
+            one._wake()
+        for stream in list(self._streams):
+            stream._end()
 
     def call(self, handle: int, known: bool = True) -> Call:
         """The call with this handle, always the same object. One that is not `known` to be or have been is kept only

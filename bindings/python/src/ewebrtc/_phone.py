@@ -686,6 +686,8 @@ class Phone(Settings):
             await self._hub.finish(max(0.1, until - loop.time()))
         finally:
             self._finalizer()
+            # Where the time was over before `phone:closed`, or whoever closes was cancelled.
+            self._hub.end()
 
     async def __aenter__(self) -> Phone:
         self._hub.bind()
