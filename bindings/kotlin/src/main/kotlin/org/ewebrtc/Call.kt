@@ -201,7 +201,7 @@ public class Call internal constructor(public val phone: Phone, private val nati
      * @throws NoAudioException when the sink is another, or the call was not answered yet.
      * @throws NotFoundException when the call never had audio.
      */
-    public fun read(most: Int = Int.MAX_VALUE): ShortArray = samplesOf(readBytes(minOf(most, Int.MAX_VALUE / SAMPLE) * SAMPLE))
+    public fun read(most: Int = Int.MAX_VALUE): ShortArray = samplesOf(readBytes(most.coerceIn(-1, Int.MAX_VALUE / SAMPLE) * SAMPLE))
 
     /** As [read], in bytes. */
     public fun readBytes(most: Int = Int.MAX_VALUE): ByteArray {
@@ -284,7 +284,7 @@ public class Call internal constructor(public val phone: Phone, private val nati
      * @throws ArgumentException for a number that is not positive, and as [read].
      */
     public suspend fun receive(count: Int): ShortArray {
-        if (count > Int.MAX_VALUE / SAMPLE) throw ArgumentException("too many samples at once")
+        if (count !in 1..Int.MAX_VALUE / SAMPLE) throw ArgumentException("that is no positive number of samples, or too many at once")
         return samplesOf(receiveBytes(count * SAMPLE))
     }
 

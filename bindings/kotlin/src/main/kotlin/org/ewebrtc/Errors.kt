@@ -15,6 +15,7 @@ import kotlinx.serialization.json.JsonPrimitive
 import org.ewebrtc.ffi.ErrorFields as NativeFields
 import org.ewebrtc.ffi.InternalException as NativeInternal
 import org.ewebrtc.ffi.PhoneException as NativeError
+import java.nio.charset.CharacterCodingException
 
 /**
  * The fields of an error of the catalogue. Codes are texts, since leading zeros matter.
@@ -222,6 +223,8 @@ internal inline fun <T> translated(work: () -> T): T = try {
     throw lifted(error)
 } catch (error: NativeInternal) {
     throw InternalException(error.message ?: "the library failed inside")
+} catch (_: CharacterCodingException) {
+    throw ArgumentException("half of a surrogate pair, which no text can have outside the JVM")
 }
 
 /**

@@ -101,8 +101,9 @@ class AudioTest {
         thrown<ArgumentException> { call.write(ShortArray(3), 2, 2) }
         thrown<ArgumentException> { call.write(ShortArray(3), -1, 2) }
         thrown<ArgumentException> { call.write(ShortArray(3), 1, Int.MAX_VALUE) }
-        thrown<ArgumentException> { call.read(-1) }
-        thrown<ArgumentException> { call.receive(0) }
+        for (none in listOf(-1, Int.MIN_VALUE)) thrown<ArgumentException> { call.read(none) }
+        // Times two the last one is a positive number again.
+        for (none in listOf(0, -1, Int.MIN_VALUE, Int.MIN_VALUE + 1)) thrown<ArgumentException> { call.receive(none) }
         thrown<ArgumentException> { call.receiveBytes(3) }
         thrown<ArgumentException> { call.listen(1.milliseconds / 1000) }
         assertEquals(0, call.write(ShortArray(0)))

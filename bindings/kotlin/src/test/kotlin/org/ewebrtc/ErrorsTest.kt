@@ -57,6 +57,18 @@ class ErrorsTest {
     }
 
     @Test
+    fun `half of a surrogate pair is no text`() = scene { gateway ->
+        val half = "\ud800"
+        thrown<ArgumentException> { Phone(gateway, PhoneSettings(localMedia = half)) }
+        thrown<ArgumentException> { soon { gateway.devToken(half) } }
+        Phone(gateway).use { phone ->
+            thrown<ArgumentException> { soon { phone.dial(half) } }
+            thrown<ArgumentException> { soon { phone.invoke(half) } }
+            thrown<ArgumentException> { soon { phone.perform("dial", mapOf("destination" to "bob"), tag = half) } }
+        }
+    }
+
+    @Test
     fun `a gateway that is not there`() = scene { gateway ->
         val token = soon { gateway.devToken("alice") }
         assertFalse(token.accessToken in token.toString())
