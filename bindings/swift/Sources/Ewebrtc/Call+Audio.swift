@@ -62,7 +62,10 @@ extension Call {
     /// seconds are kept, then the oldest are dropped. What came before the end may be read after it.
     ///
     /// - Throws: `PhoneError.noAudio`, `notFound` when the call never had audio.
-    public func read(most: Int? = nil) throws -> [Int16] { numbers(try readData(most: most.map { max(0, $0) * sampleSize })) }
+    public func read(most: Int? = nil) throws -> [Int16] {
+        // As many bytes as there are numbers for: `Int.max` means everything.
+        numbers(try readData(most: most.map { min(max(0, $0), Int.max / sampleSize) * sampleSize }))
+    }
 
     /// As `read`, as bytes, and at most so many bytes.
     ///
@@ -160,7 +163,9 @@ extension Call {
     }
 
     /// What is heard, in pieces of so many milliseconds, until the call ends. Reading it throws as `receive`.
-    public func listen(milliseconds: Int = 20) -> Pieces { Pieces(call: self, count: phone.pcmRate * max(1, milliseconds) / 1000) }
+    public func listen(milliseconds: Int = 20) -> Pieces {
+        Pieces(call: self, count: phone.pcmRate * min(max(1, milliseconds), Int.max / phone.pcmRate) / 1000)
+    }
 }
 
 /// What is heard in a call, piece by piece; see `Call.listen`.

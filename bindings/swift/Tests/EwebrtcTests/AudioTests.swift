@@ -74,6 +74,9 @@ final class AudioTests: GatewayCase, @unchecked Sendable {
     func testWhatIsNoAudio() async throws {
         let call = try await echo(8_000)
         guard case .argument = await failure({ try call.write(Data([1, 2, 3])) }) else { return XCTFail("half a sample") }
+        // As many as there are; no number ends the process.
+        _ = try call.read(most: .max)
+        _ = call.listen(milliseconds: .max)
         guard case .argument = await failure({ _ = try await call.receive(0) }) else { return XCTFail("no samples") }
         let other = try await loggedIn("bob")
         let plain = try await other.dial("echo")
