@@ -58,6 +58,7 @@ impl PhoneCore {
         let Some(id) = call.id.clone() else { return };
         call.phase = Phase::Ending;
         call.deferred.clear();
+        call.delete_reason = Some(reason);
         let draft = Draft::delete_item(call.kind(), &sid, &id, reason);
         self.requests.send(draft, Purpose::DeleteCall { item: handle }, t.out);
     }
@@ -175,8 +176,14 @@ impl PhoneCore {
             return self.expire(t, &problem.error);
         }
         call.failure = Some(problem.error.as_ref().clone());
+        let unheard = matches!(problem.kind, ProblemKind::NoAnswer | ProblemKind::Unreachable);
+        let owed =
+            call.id.clone().zip(call.delete_reason).filter(|_| unheard).map(|(id, reason)| (call.kind(), id, reason));
         let (item, cause, end) = (call.item(), call.cause.clone(), call.own_end());
         self.publish_problem(t, &problem, Some(item), cause);
         self.end_call(t, handle, end, Some(problem.error.error_message.clone()), Some(problem.error.as_ref()));
+        if let Some((kind, id, reason)) = owed {
+            self.owe(t.now, kind, id, reason);
+        }
     }
 }

@@ -23,6 +23,7 @@ mod media;
 pub mod media_target;
 mod methods;
 mod modification;
+mod owed;
 mod peer;
 mod phone;
 mod repair;

@@ -15,6 +15,7 @@ use super::io::{
 };
 use super::methods::{Method, Verdict, option};
 use super::modification::{Operation, Transfer};
+use super::owed::Owed;
 use super::requests::{Purpose, Requests};
 use super::session::{Session, SessionPhase};
 use super::slots::Slots;
@@ -66,6 +67,10 @@ pub struct PhoneCore {
     pub(super) session: Session,
     pub(super) channel: Channel,
     pub(super) slots: Slots,
+    /// Ends that the gateway has not heard of.
+    pub(super) owed: Vec<Owed>,
+    /// Number of the last of them.
+    pub(super) last_owed: u64,
     /// Identity of this phone in `from` and `to` (P-2).
     pub(super) own: Option<String>,
     /// Domain of the address that the gateway named at login.
@@ -86,6 +91,8 @@ impl PhoneCore {
             session: Session::default(),
             channel: Channel::new(),
             slots: Slots::default(),
+            owed: Vec::new(),
+            last_owed: 0,
             own: None,
             named_domain: None,
             next_handle: config.first_handle,
@@ -153,6 +160,7 @@ impl PhoneCore {
             Input::Close => self.close(&mut t),
         }
         self.repair_calls(&mut t);
+        self.pay(&mut t);
         self.check_closed(&mut t);
     }
 
@@ -168,7 +176,13 @@ impl PhoneCore {
         let of_call =
             |call: &Call| call.grace().into_iter().chain(call.outcome_limit()).chain(call.repair.due_at()).min();
         let graces = self.slots.iter().filter_map(of_call);
-        graces.chain(life).chain(self.session.refresh_at).chain(self.channel.next_at).chain(self.channel.probe_at).min()
+        graces
+            .chain(life)
+            .chain(self.session.refresh_at)
+            .chain(self.channel.next_at)
+            .chain(self.channel.probe_at)
+            .chain(self.owed_at())
+            .min()
     }
 
     /// Runs every timer that is due.
@@ -207,6 +221,7 @@ impl PhoneCore {
             }
         }
         self.repair_calls(&mut t);
+        self.pay(&mut t);
         self.check_closed(&mut t);
     }
 
@@ -416,6 +431,7 @@ impl PhoneCore {
             Purpose::ChangeCall { item } => self.on_changed(t, item, result),
             Purpose::TransferCall { item } => self.on_transfer_answered(t, item, result),
             Purpose::DeleteCall { item } => self.on_deleted(t, item, result),
+            Purpose::Owed { number } => self.on_paid(t, number, &result),
             Purpose::Farewell => {}
         }
     }

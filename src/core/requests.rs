@@ -46,6 +46,8 @@ pub(super) enum Purpose {
     DeleteCall { item: Handle },
     /// A request whose outcome changes nothing: the last word about something that is already over here.
     Farewell,
+    /// The end of a call that was not heard of.
+    Owed { number: u64 },
 }
 
 #[derive(Debug)]

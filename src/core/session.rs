@@ -343,6 +343,7 @@ impl PhoneCore {
             | Purpose::DeleteCall { .. }
             | Purpose::Invite { .. }
             | Purpose::Expel { .. }
+            | Purpose::Owed { .. }
             | Purpose::Farewell => false,
         };
         for purpose in self.requests.cancel(unwanted, t.out) {
@@ -399,6 +400,7 @@ impl PhoneCore {
             | Purpose::AssociateE911 { .. }
             | Purpose::Poll
             | Purpose::OpenSocket
+            | Purpose::Owed { .. }
             | Purpose::Farewell => false,
         };
         self.requests.cancel(unwanted, t.out);

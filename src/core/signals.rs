@@ -432,6 +432,7 @@ fn is_post(purpose: &Purpose) -> bool {
         | Purpose::DeleteCall { .. }
         | Purpose::Invite { .. }
         | Purpose::Expel { .. }
+        | Purpose::Owed { .. }
         | Purpose::Farewell => false,
     }
 }

@@ -166,6 +166,29 @@ async fn a_call_can_be_hung_up_without_a_gateway() {
     gateway.stop().await;
 }
 
+/// A hang-up that did not get through is told when the gateway is there again: the other party is not left in the call.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_other_party_hears_of_a_hangup_when_the_gateway_is_back() {
+    let gateway = gateway().await;
+    let wire = Wire::to(gateway.url()).await;
+    let mut alice = behind(&wire, &gateway, "alice").await;
+    let mut bob = Party::login(&gateway, "bob").await;
+    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    bob.until("call:incoming").await;
+    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
+    alice.until("media:established").await;
+    wire.set(Mode::Refuse).await;
+    alice.until("gateway:unreachable").await;
+    assert_eq!(call.hangup().await.expect_err("the gateway was not told").code(), Some("0002"));
+    alice.until("call:disconnected").await;
+    wire.set(Mode::Pass).await;
+    bob.until("call:disconnected").await;
+    alice.until("gateway:reachable").await;
+    alice.leave().await;
+    bob.leave().await;
+    gateway.stop().await;
+}
+
 /// P-33: without a network every method that needs the gateway is refused before any other check; everything else works.
 #[tokio::test(flavor = "multi_thread")]
 async fn offline_every_method_that_needs_the_gateway_is_refused() {

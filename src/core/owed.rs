@@ -1,0 +1,86 @@
+//! Ends of calls that the gateway has not heard of: the request for them was not answered. The call is over here, and without
+//! them it would go on at the other side for as long as this session lives.
+//!
+//! Owns: [`Owed`]. Lives on: the phone's actor. Must not import: anything but the other machines of the core.
+
+use super::errors::{Problem, ProblemKind};
+use super::io::HttpResponse;
+use super::phone::{Life, PhoneCore, Turn};
+use super::requests::{Draft, Purpose};
+use super::session::SessionPhase;
+use ewebrtc_wire::{DeleteReason, Kind};
+use std::time::{Duration, Instant};
+
+/// Ends that wait at a time; beyond it the oldest is left out. A phone has three calls, and an outage rarely more than a few.
+const MOST: usize = 16;
+/// Pause before an end is told again.
+const PAUSE: Duration = Duration::from_secs(2);
+/// How often it is told; by then the gateway has missed the phone.
+const MOST_TRIES: u32 = 30;
+
+/// An end that the gateway must hear of.
+#[derive(Debug)]
+pub(super) struct Owed {
+    number: u64,
+    sid: String,
+    kind: Kind,
+    id: String,
+    reason: DeleteReason,
+    /// Not before then.
+    from: Instant,
+    in_flight: bool,
+    tries: u32,
+}
+
+impl PhoneCore {
+    /// The request for the end of this call was not answered.
+    pub(super) fn owe(&mut self, now: Instant, kind: Kind, id: String, reason: DeleteReason) {
+        let Some(sid) = self.session.id.clone() else { return };
+        if self.owed.len() >= MOST {
+            self.owed.remove(0);
+        }
+        self.last_owed += 1;
+        let (number, from) = (self.last_owed, now + PAUSE);
+        self.owed.push(Owed { number, sid, kind, id, reason, from, in_flight: false, tries: 0 });
+    }
+
+    fn may_pay(&self) -> bool {
+        let reachable = !self.channel.series.unreachable && !self.session.series.unreachable;
+        self.online && reachable && self.life == Life::Open && self.session.phase == SessionPhase::Ready
+    }
+
+    /// When the next end is to be told.
+    pub(super) fn owed_at(&self) -> Option<Instant> {
+        let waiting = self.owed.iter().filter(|owed| !owed.in_flight).map(|owed| owed.from);
+        waiting.min().filter(|_| self.may_pay())
+    }
+
+    /// Tells what is due. Called at the end of every turn.
+    pub(super) fn pay(&mut self, t: &mut Turn<'_>) {
+        if self.owed.is_empty() {
+            return;
+        }
+        let session = self.session.id.clone();
+        self.owed.retain(|owed| Some(&owed.sid) == session.as_ref() && owed.tries < MOST_TRIES);
+        if !self.may_pay() {
+            return;
+        }
+        for owed in self.owed.iter_mut().filter(|owed| !owed.in_flight && owed.from <= t.now) {
+            (owed.in_flight, owed.tries) = (true, owed.tries + 1);
+            let draft = Draft::delete_item(owed.kind, &owed.sid, &owed.id, owed.reason);
+            self.requests.send(draft, Purpose::Owed { number: owed.number }, t.out);
+        }
+    }
+
+    /// The gateway has heard of it, or again not.
+    pub(super) fn on_paid(&mut self, t: &mut Turn<'_>, number: u64, result: &Result<HttpResponse, Problem>) {
+        let unheard =
+            matches!(result, Err(problem) if matches!(problem.kind, ProblemKind::NoAnswer | ProblemKind::Unreachable));
+        if !unheard {
+            return self.owed.retain(|owed| owed.number != number);
+        }
+        if let Some(owed) = self.owed.iter_mut().find(|owed| owed.number == number) {
+            (owed.in_flight, owed.from) = (false, t.now + PAUSE);
+        }
+    }
+}
