@@ -462,6 +462,24 @@ fn an_attended_transfer() {
 }
 
 #[test]
+fn a_transfer_whose_answer_is_lost_is_done_all_the_same() {
+    for order in [["c1", "c2"], ["c2", "c1"]] {
+        let (mut phone, ..) = transferred();
+        let put = phone.find(Verb::Put, C1).expect("the transfer");
+        phone.deliver(&[event("c1", "transfer-initiated", &[("transferToCallId", "c2")])]);
+        phone.deliver(&[event("c1", "transfer-terminated", &[("reason", "success")])]);
+        phone.deliver(&order.map(|id| event(id, "session-terminated", &[])));
+        let names = phone.names();
+        assert!(names.contains(&"call:transferred".to_owned()), "{names:?}");
+        assert!(names.contains(&"finished x".to_owned()), "without an error: {names:?}");
+        assert_eq!(names.iter().filter(|name| *name == "call:disconnected").count(), 2, "{names:?}");
+        phone.fail(put.id);
+        assert_eq!(phone.names(), Vec::<String>::new(), "and its loss is told to nobody");
+        phone.finish();
+    }
+}
+
+#[test]
 fn a_transfer_that_fails_leaves_both_calls_usable() {
     for how in ["reason", "after initiated", "refused", "unreachable", "no answer", "silence"] {
         let (mut phone, first, second) = transferred();

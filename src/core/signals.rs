@@ -203,6 +203,8 @@ impl PhoneCore {
         let Some(call) = self.slots.get_mut(handle) else { return };
         call.named(event.from.as_deref(), false);
         if event.state == EventState::SessionTerminated {
+            self.transfer_was_taken(t, handle);
+            let Some(call) = self.slots.get_mut(handle) else { return };
             let (end, message) = call.classify(event.reason.as_deref());
             return self.end_call(t, handle, end, message, None);
         }

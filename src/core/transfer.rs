@@ -10,7 +10,7 @@ use super::io::{Handle, HttpResponse};
 use super::modification::{OUTCOME_LIMIT, Transfer};
 use super::phone::{PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
-use ewebrtc_wire::{EventObject, reason};
+use ewebrtc_wire::{EventObject, EventState, reason};
 
 impl PhoneCore {
     pub(super) fn transfer(&mut self, t: &mut Turn<'_>, tag: Option<String>) {
@@ -45,6 +45,18 @@ impl PhoneCore {
                 self.replay_deferred(t, handle);
             }
             Err(problem) => self.transfer_failed(t, handle, &problem),
+        }
+    }
+
+    /// The leg is being ended by the gateway. Where it has told how the transfer ended, it has taken it, although its answer
+    /// has not come, and may never.
+    pub(super) fn transfer_was_taken(&mut self, t: &mut Turn<'_>, handle: Handle) {
+        let Some(call) = self.slots.get_mut(handle).filter(|call| call.transfer == Some(Transfer::Requested)) else {
+            return;
+        };
+        if call.deferred.iter().any(|event| event.state == EventState::TransferTerminated) {
+            call.transfer = Some(Transfer::Pending(t.now + OUTCOME_LIMIT));
+            self.replay_deferred(t, handle);
         }
     }
 
