@@ -145,8 +145,11 @@ async def test_a_phone_that_is_not_closed_in_time_is_closed_all_the_same(gateway
     assert await soon(waiting[0]) is None
     with pytest.raises(ewebrtc.ClosedError):
         await soon(waiting[1])
-    with pytest.raises(ewebrtc.ClosedError):
-        await soon(call.ended())
+    # The end of the call may have come in the last moment.
+    try:
+        assert (await soon(call.ended())).name == "call:disconnected"
+    except ewebrtc.ClosedError:
+        pass
 
 
 async def test_a_phone_that_nobody_holds_is_collected(gateway: ewebrtc.Gateway) -> None:
