@@ -340,7 +340,11 @@ fn every_source_says_what_it_is_and_stays_readable() {
         if !text.starts_with("//!") {
             faults.push(format!("{path} does not begin with a //! head"));
         }
-        let lines = text.lines().count();
+    }
+    let sources = ["rs", "h", "hpp", "c", "cc", "py", "kt", "kts", "swift", "sh", "js"];
+    for path in files("").into_iter().filter(|path| sources.iter().any(|ending| path.ends_with(&format!(".{ending}"))))
+    {
+        let lines = read(&root().join(&path)).lines().count();
         if lines > LONGEST_FILE {
             faults.push(format!("{path} has {lines} lines, more than {LONGEST_FILE}"));
         }
@@ -356,7 +360,7 @@ fn every_folder_says_what_lives_there() {
         if parts.len() > 1 && !parts[0].starts_with('.') {
             folders.insert(parts[0].to_owned());
         }
-        if parts.len() > 2 && (parts[0] == "src" || parts[0] == "crates") {
+        if parts.len() > 2 && matches!(parts[0], "src" | "crates" | "bindings") {
             folders.insert(parts[..2].join("/"));
         }
     }
@@ -383,7 +387,9 @@ fn nothing_is_left_unfinished_or_tied_to_one_machine() {
         concat!("this session", " of work"),
         concat!("dbg", "!("),
     ];
-    let texts = ["rs", "md", "toml", "sh", "js", "mjs", "html", "py", "h", "c", "cpp", "swift", "kt", "yml", "json"];
+    let texts = [
+        "rs", "md", "toml", "sh", "js", "mjs", "html", "py", "h", "hpp", "c", "cc", "swift", "kt", "kts", "xml", "json",
+    ];
     let mut faults = Vec::new();
     for path in files("") {
         let name = path.rsplit('/').next().unwrap_or_default();
@@ -420,7 +426,18 @@ fn every_dependency_is_explained() {
 
 #[test]
 fn pages_name_files_that_exist() {
-    let places = ["src/", "crates/", "tests/", "docs/", "scripts/", "examples/", "include/", "bindings/", "benches/"];
+    let places = [
+        "src/",
+        "crates/",
+        "tests/",
+        "docs/",
+        "scripts/",
+        "examples/",
+        "include/",
+        "bindings/",
+        "benches/",
+        "ffi-tests/",
+    ];
     let mut faults = Vec::new();
     let pages = files("docs").into_iter().chain(["README.md".to_owned()]).filter(|path| path.ends_with(".md"));
     for page in pages {
@@ -433,6 +450,67 @@ fn pages_name_files_that_exist() {
         }
     }
     assert_none(faults, "what a page names is there");
+}
+
+/// The sections of a page by their headings, each with its blocks as language and text.
+fn sections(page: &str) -> Vec<(String, Vec<(String, String)>)> {
+    let mut found: Vec<(String, Vec<(String, String)>)> = vec![(String::new(), Vec::new())];
+    let mut inside = false;
+    for line in page.lines() {
+        let (_, blocks) = found.last_mut().expect("there is a first one");
+        if let Some(language) = line.strip_prefix("```") {
+            inside = !inside;
+            if inside {
+                blocks.push((language.to_owned(), String::new()));
+            }
+        } else if inside {
+            if let Some((_, text)) = blocks.last_mut() {
+                text.push_str(line);
+                text.push('\n');
+            }
+        } else if line.starts_with('#') {
+            found.push((line.to_owned(), Vec::new()));
+        }
+    }
+    found
+}
+
+/// The tests of each language run the blocks by the name of the language, so a block of another name would be run by nobody.
+#[test]
+fn every_guide_has_every_scenario_as_a_block_that_is_run() {
+    // A word of the heading, and what a block below it calls, without underscores and in small letters.
+    let scenarios = [
+        ("Call somebody", "dial"),
+        ("Be called", "answer"),
+        ("Hold", "hold"),
+        ("Hold", "switchcall"),
+        ("ransfer", "transfer"),
+        ("Confer", "startconference"),
+        ("bot", "write"),
+        ("network changes", "setconnectivity"),
+        ("Shut down", ""),
+    ];
+    let mut faults = Vec::new();
+    for language in ["c", "cpp", "python", "kotlin", "swift"] {
+        let page = format!("docs/guide-{language}.md");
+        let sections = sections(&read(&root().join(&page)));
+        for (name, text) in sections.iter().flat_map(|(_, blocks)| blocks) {
+            if name != language && !matches!(name.as_str(), "sh" | "text" | "cmake") {
+                faults.push(format!("{page} has a block of `{name}`, which nobody runs: {:?}", text.lines().next()));
+            }
+        }
+        for (heading, called) in scenarios {
+            let told = sections
+                .iter()
+                .filter(|(title, _)| title.contains(heading))
+                .flat_map(|(_, blocks)| blocks)
+                .any(|(name, text)| name == language && text.to_lowercase().replace('_', "").contains(called));
+            if !told {
+                faults.push(format!("{page} has no program with `{called}` below a heading with `{heading}`"));
+            }
+        }
+    }
+    assert_none(faults, "guides go by scenario, and what they print is run");
 }
 
 #[test]
