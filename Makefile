@@ -32,7 +32,8 @@ demo-conference:
 	cargo run --locked --example conference
 
 test:
-	@scripts/deps.sh build test python c
+	@scripts/deps.sh build test
+	@scripts/deps.sh python c || true # without them the steps of these languages say so, and fail unless ALLOW_NOT_RUN names them
 	@scripts/test.sh
 
 install:

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Everything that must hold for the Python package: it is built and installed the way its users do it, its tests run, and
 # mypy --strict accepts it from the inside and from the outside. Then the same wheel with the other interpreters there are: 3.10,
-# the oldest that fits, runs all tests, the others a whole call and the tests of NumPy's arrays. Installs what it needs from PyPI; `scripts/deps.sh build python` brings the rest. Everything it makes is below
-# target/python.
+# the oldest that fits, runs all tests, the others a whole call and the tests of NumPy's arrays. Installs what it needs from PyPI, and Python from Debian where there is none that
+# fits. Everything it makes is below target/python.
 #
 #   bindings/python/run-tests.sh [PYTEST-ARGUMENT...]
 #   bindings/python/run-tests.sh runner      builds and installs only, and makes the parity runner (ffi-tests/parity)
@@ -11,6 +11,7 @@
 # takes release.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/../.."
+. scripts/not-run.sh
 
 out=$PWD/target/python
 debian=/usr/bin/python3
@@ -23,10 +24,8 @@ fits() { "$1" -c 'import sys, ensurepip; sys.exit(sys.version_info < (3, 10))' 2
 
 python=$(command -v python3 || true)
 [ -n "$python" ] && fits "$python" || python=$debian
-if ! fits "$python"; then
-    echo "python: Python 3.10 or newer with venv is missing: scripts/deps.sh python" >&2
-    exit 1
-fi
+fits "$python" || scripts/deps.sh build python || true
+fits "$python" || not_run python 'Python 3.10 or newer with venv is missing, and it could not be installed'
 
 venv() { # venv NAME PYTHON: makes it, once per version of Python
     local version
@@ -41,9 +40,15 @@ venv() { # venv NAME PYTHON: makes it, once per version of Python
 mkdir -p "$out"
 echo "python: $("$python" --version), $MATURIN_PEP517_ARGS"
 venv venv "$python"
+# Can that be had with which the package is built?
+mapfile -t tools < <(sed -n '/^requires = /{s/^[^[]*\[//;s/\]$//;s/"//g;s/, /\n/g;p}' bindings/python/pyproject.toml)
+"$out/venv/bin/pip" install -q --dry-run "${tools[@]}" || not_run python "not to be had from PyPI: ${tools[*]}"
 # As users do it. The version does not change, so pip must be told to take the new build.
 "$out/venv/bin/pip" install -q --force-reinstall --no-deps ./bindings/python
-if [ "${1:-}" != runner ]; then "$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1 numpy==2.2.6 pdoc==16.0.0; fi
+if [ "${1:-}" != runner ]; then
+    "$out/venv/bin/pip" install -q pytest==9.2.0 pytest-asyncio==1.5.0 mypy==2.4.1 numpy==2.2.6 pdoc==16.0.0 ||
+        not_run python 'what its tests need could not be installed from PyPI'
+fi
 
 if [ "${1:-}" = runner ]; then
     mkdir -p target/parity
@@ -108,6 +113,10 @@ others() {
 
 # No output: there is no other one.
 rest=$(others)
+case " $(version "$python") $rest" in
+*' 3.10.'* | *$'\n3.10.'*) ;;
+*) echo 'python: NOTE: there is no Python 3.10 here, the oldest that the wheel is for; it was not tried' >&2 ;;
+esac
 while read -r number other; do
     [ -n "$other" ] || continue
     echo "python: $number ($other)"

@@ -11,13 +11,17 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 target=${CARGO_TARGET_DIR:-$PWD/target}
 out=$target/parity
 mkdir -p "$out"
+. scripts/not-run.sh
 
+# Joined, since it is called where a command that fails does not end the script.
 c_runner() {
-    cargo build --locked --lib
-    mkdir -p "$out/lib"
-    cp "$target/debug/libewebrtc.so" "$out/lib/"
-    gcc -g -std=c99 -D_GNU_SOURCE -Wall -Wextra -Wundef -Wshadow -pedantic -Werror -Iinclude ffi-tests/parity/c/runner.c \
-        -o "$out/c" -L"$out/lib" -lewebrtc -Wl,-rpath,"$out/lib"
+    if ! command -v gcc > /dev/null; then
+        (not_run c 'there is no gcc, and it could not be installed')
+        return
+    fi
+    cargo build --locked --lib && mkdir -p "$out/lib" && cp "$target/debug/libewebrtc.so" "$out/lib/" &&
+        gcc -g -std=c99 -D_GNU_SOURCE -Wall -Wextra -Wundef -Wshadow -pedantic -Werror -Iinclude ffi-tests/parity/c/runner.c \
+            -o "$out/c" -L"$out/lib" -lewebrtc -Wl,-rpath,"$out/lib"
 }
 
 runner() { # runner LANGUAGE: makes target/parity/LANGUAGE, or says that it cannot be had
