@@ -165,6 +165,21 @@ async def test_a_phone_that_nobody_holds_is_collected(gateway: ewebrtc.Gateway) 
     await soon(phone.close())
 
 
+async def test_the_other_party_hears_of_a_phone_that_the_collector_found(gateway: ewebrtc.Gateway) -> None:
+    async def call_and_forget() -> None:
+        phone = ewebrtc.Phone(gateway)
+        phone.on_any(lambda event: (phone, event.call))
+        await soon(phone.login(await soon(gateway.dev_token("alice"))))
+        await (await soon(phone.dial("bob"))).connected(PATIENCE)
+
+    async with logged_in(gateway, "bob") as bob:
+        bob.on("call:incoming", lambda event: bob.answer())
+        ended = asyncio.ensure_future(bob.wait_for("call:disconnected", timeout=PATIENCE))
+        await call_and_forget()
+        await asyncio.to_thread(gc.collect)
+        await ended
+
+
 async def test_a_collection_on_the_phones_own_thread(gateway: ewebrtc.Gateway) -> None:
     """Garbage is found by whichever thread allocates: a phone may be ended inside a callback of another."""
     ended = threading.Event()
