@@ -49,15 +49,19 @@ control() {
 }
 
 [ $# -gt 0 ] || set -- c c++ python kotlin swift
-scripts/deps.sh build test python
+scripts/deps.sh build python || true # a language that goes without says so below
 cargo build --locked -p ewebrtc-gateway
 failed=0
 languages=()
 for language in "$@"; do
-    if ! runner "$language"; then
+    status=0
+    runner "$language" || status=$?
+    if [ "$status" -eq 77 ]; then
+        echo "parity: $language is left out, as ALLOW_NOT_RUN says"
+    elif [ "$status" -ne 0 ]; then
         echo "parity: FAILED: there is no runner in $language" >&2
         failed=1
-    elif [ -e "$out/$language" ]; then
+    else
         languages+=("$language")
     fi
 done

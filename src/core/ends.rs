@@ -176,13 +176,13 @@ impl PhoneCore {
             return self.expire(t, &problem.error);
         }
         call.failure = Some(problem.error.as_ref().clone());
-        let unheard = matches!(problem.kind, ProblemKind::NoAnswer | ProblemKind::Unreachable);
-        let owed =
-            call.id.clone().zip(call.delete_reason).filter(|_| unheard).map(|(id, reason)| (call.kind(), id, reason));
+        let owed = (call.kind(), call.id.clone(), call.delete_reason);
         let (item, cause, end) = (call.item(), call.cause.clone(), call.own_end());
         self.publish_problem(t, &problem, Some(item), cause);
         self.end_call(t, handle, end, Some(problem.error.error_message.clone()), Some(problem.error.as_ref()));
-        if let Some((kind, id, reason)) = owed {
+        if let (kind, Some(id), Some(reason)) = owed
+            && problem.is_unheard()
+        {
             self.owe(t.now, kind, id, reason);
         }
     }

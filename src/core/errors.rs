@@ -98,6 +98,11 @@ fn names_lost_session(text: &str) -> bool {
 }
 
 impl Problem {
+    /// Whether the gateway may never have got the request.
+    pub(super) fn is_unheard(&self) -> bool {
+        matches!(self.kind, ProblemKind::NoAnswer | ProblemKind::Unreachable)
+    }
+
     /// The problem of a request that got no answer: 0002 with status `0`.
     pub(super) fn no_answer(resource: &str, failure: &NetworkFailure) -> Self {
         let mut error = sdk("0002", Some(failure.text.clone()));

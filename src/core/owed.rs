@@ -3,11 +3,10 @@
 //!
 //! Owns: [`Owed`]. Lives on: the phone's actor. Must not import: anything but the other machines of the core.
 
-use super::errors::{Problem, ProblemKind};
+use super::errors::Problem;
 use super::io::HttpResponse;
-use super::phone::{Life, PhoneCore, Turn};
+use super::phone::{PhoneCore, Turn};
 use super::requests::{Draft, Purpose};
-use super::session::SessionPhase;
 use ewebrtc_wire::{DeleteReason, Kind};
 use std::time::{Duration, Instant};
 
@@ -44,15 +43,10 @@ impl PhoneCore {
         self.owed.push(Owed { number, sid, kind, id, reason, from, in_flight: false, tries: 0 });
     }
 
-    fn may_pay(&self) -> bool {
-        let reachable = !self.channel.series.unreachable && !self.session.series.unreachable;
-        self.online && reachable && self.life == Life::Open && self.session.phase == SessionPhase::Ready
-    }
-
     /// When the next end is to be told.
     pub(super) fn owed_at(&self) -> Option<Instant> {
         let waiting = self.owed.iter().filter(|owed| !owed.in_flight).map(|owed| owed.from);
-        waiting.min().filter(|_| self.may_pay())
+        waiting.min().filter(|_| self.may_ask_gateway())
     }
 
     /// Tells what is due. Called at the end of every turn.
@@ -62,7 +56,7 @@ impl PhoneCore {
         }
         let session = self.session.id.clone();
         self.owed.retain(|owed| Some(&owed.sid) == session.as_ref() && owed.tries < MOST_TRIES);
-        if !self.may_pay() {
+        if !self.may_ask_gateway() {
             return;
         }
         for owed in self.owed.iter_mut().filter(|owed| !owed.in_flight && owed.from <= t.now) {
@@ -74,9 +68,7 @@ impl PhoneCore {
 
     /// The gateway has heard of it, or again not.
     pub(super) fn on_paid(&mut self, t: &mut Turn<'_>, number: u64, result: &Result<HttpResponse, Problem>) {
-        let unheard =
-            matches!(result, Err(problem) if matches!(problem.kind, ProblemKind::NoAnswer | ProblemKind::Unreachable));
-        if !unheard {
+        if !result.as_ref().is_err_and(Problem::is_unheard) {
             return self.owed.retain(|owed| owed.number != number);
         }
         if let Some(owed) = self.owed.iter_mut().find(|owed| owed.number == number) {

@@ -449,6 +449,12 @@ impl PhoneCore {
         self.on_new_network(t);
     }
 
+    /// A session is open, and as far as is known the gateway answers.
+    pub(super) fn may_ask_gateway(&self) -> bool {
+        let reachable = !self.channel.series.unreachable && !self.session.series.unreachable;
+        self.online && reachable && self.life == Life::Open && self.session.phase == SessionPhase::Ready
+    }
+
     /// What was sent over the network of before may never be answered.
     pub(super) fn on_new_network(&mut self, t: &mut Turn<'_>) {
         match self.session.phase {

@@ -10,7 +10,6 @@ use super::errors::Problem;
 use super::io::{Handle, MediaOrder};
 use super::modification::{Change, Operation, Own, Side, Then};
 use super::phone::{Life, PhoneCore, Turn};
-use super::session::SessionPhase;
 use std::time::{Duration, Instant};
 
 /// How often a path is looked for before the call is given up.
@@ -119,8 +118,7 @@ impl PhoneCore {
 
     /// Begins what is wanted and possible. Called at the end of every turn.
     pub(super) fn repair_calls(&mut self, t: &mut Turn<'_>) {
-        let reachable = !self.channel.series.unreachable && !self.session.series.unreachable;
-        if !self.online || !reachable || self.session.phase != SessionPhase::Ready {
+        if !self.may_ask_gateway() {
             return;
         }
         let startable = |call: &&Call| {

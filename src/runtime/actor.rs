@@ -215,8 +215,8 @@ impl Actor {
                         let _ = self.back.send(Message::Input(Input::AddressesGone));
                     }
                     match self.reach.observed() {
-                    Some(online) => Some(Message::Input(Input::Connectivity { online })),
-                    None => continue,
+                        Some(online) => Some(Message::Input(Input::Connectivity { online })),
+                        None => continue,
                     }
                 },
             };
