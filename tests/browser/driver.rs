@@ -9,6 +9,7 @@ use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::mpsc::RecvTimeoutError;
 use std::time::{Duration, Instant};
 
 /// Debian's browser and its driver (packages `chromium` and `chromium-driver`).
@@ -17,6 +18,9 @@ const CHROMEDRIVER: &str = "/usr/bin/chromedriver";
 
 /// Longest wait for chromedriver's port and for the browser's first window: a cold start on a busy machine.
 const START_LIMIT: Duration = Duration::from_secs(60);
+
+/// How often chromedriver is started before there is no port for it.
+const DRIVER_STARTS: u32 = 5;
 
 /// Longest run of one script in the page; each script has a shorter deadline of its own.
 const SCRIPT_LIMIT: Duration = Duration::from_secs(60);
@@ -45,19 +49,9 @@ impl Browser {
         let _ = std::fs::remove_dir_all(&profile);
         std::fs::create_dir_all(&profile).map_err(|error| format!("{}: {error}", profile.display()))?;
 
-        // setpriv (util-linux) ends chromedriver when this process dies, however it dies; the browser ends when
-        // chromedriver does, because the two are connected by a pipe (see the arguments below).
-        let mut driver = Command::new("setpriv")
-            .args(["--pdeathsig", "KILL", CHROMEDRIVER, "--port=0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .stderr(Stdio::null())
-            .spawn()
-            .map_err(|error| format!("chromedriver: {error}"))?;
-        let output = driver.stdout.take();
+        let (driver, port) = started_driver()?;
         // From here on dropping the value cleans up, whatever happens.
-        let mut browser = Self { driver, port: 0, session: String::new(), profile };
-        browser.port = announced_port(output.ok_or("chromedriver has no output")?)?;
+        let mut browser = Self { driver, port, session: String::new(), profile };
         let created = browser.request("POST", "/session", Some(capabilities(&browser.profile)))?;
         browser.session =
             created["sessionId"].as_str().ok_or_else(|| format!("chromedriver gave no session: {created}"))?.to_owned();
@@ -173,9 +167,35 @@ fn capabilities(profile: &Path) -> Value {
     } } } })
 }
 
+/// A chromedriver that listens, and its port. It takes a free port of IPv6 and then the same one of IPv4; when somebody else
+/// has that, it ends at once, and is started anew.
+fn started_driver() -> Result<(Child, u16), String> {
+    for _ in 0..DRIVER_STARTS {
+        // setpriv (util-linux) ends chromedriver when this process dies, however it dies; the browser ends when
+        // chromedriver does, because the two are connected by a pipe (see the arguments of the browser).
+        let mut driver = Command::new("setpriv")
+            .args(["--pdeathsig", "KILL", CHROMEDRIVER, "--port=0"])
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::null())
+            .spawn()
+            .map_err(|error| format!("chromedriver: {error}"))?;
+        let said = driver.stdout.take().map(announced_port);
+        if let Some(Ok(port)) = said {
+            return Ok((driver, port));
+        }
+        let _ = driver.kill();
+        let _ = driver.wait();
+        if let Some(Err(RecvTimeoutError::Timeout)) = said {
+            return Err(format!("chromedriver did not say its port in {} s", START_LIMIT.as_secs()));
+        }
+    }
+    Err(format!("chromedriver ended {DRIVER_STARTS} times before it had a port"))
+}
+
 /// The port of chromedriver, which it says in one of its first lines; the rest of its output is read and dropped, so that
-/// it never blocks.
-fn announced_port(output: impl Read + Send + 'static) -> Result<u16, String> {
+/// it never blocks. `Disconnected`: it has ended without.
+fn announced_port(output: impl Read + Send + 'static) -> Result<u16, RecvTimeoutError> {
     let (sender, receiver) = std::sync::mpsc::channel();
     std::thread::spawn(move || {
         for line in BufReader::new(output).lines().map_while(Result::ok) {
@@ -188,7 +208,7 @@ fn announced_port(output: impl Read + Send + 'static) -> Result<u16, String> {
             }
         }
     });
-    receiver.recv_timeout(START_LIMIT).map_err(|_| "chromedriver did not say its port".to_owned())
+    receiver.recv_timeout(START_LIMIT)
 }
 
 /// Processes that name this profile on their command line: the browser's own, and nobody else's.
