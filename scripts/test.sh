@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Everything that must hold before a change is good: format, tests, the languages and that they behave alike, clippy, documentation. Every step runs even
-# when an earlier one failed; the summary at the end names each, and the exit status is 0 only when all passed.
+# when an earlier one failed; the summary at the end names each, with the last words of those that failed, and the exit status is
+# 0 only when all passed. What each step printed is kept in target/test-logs.
 # One selection (--workspace --all-targets) and one profile throughout, so that dependencies are compiled once.
 set -uo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
@@ -15,17 +16,28 @@ if [ -n "${CI:-}" ]; then export EWEBRTC_TEST_SEED=${EWEBRTC_TEST_SEED:-7}; fi
 foreground=()
 if [ -t 1 ]; then foreground=(--foreground); fi
 
+logs=${CARGO_TARGET_DIR:-target}/test-logs
+rm -rf "$logs"
+mkdir -p "$logs"
+# A step writes to a pipe, and would think that nobody can see its colours.
+if [ -t 1 ] && [ "$CARGO_TERM_COLOR" = auto ]; then CARGO_TERM_COLOR=always; fi
+
 summary=()
-failed=0
+failed=()
 step() { # step NAME LIMIT COMMAND...: LIMIT is a bound for a step that hangs, far above what it takes
     local name=$1 limit=$2 began=$SECONDS status=0 word=passed
     shift 2
     printf '\n== %s\n' "$name"
-    timeout "${foreground[@]}" --kill-after=10 "$limit" "$@" </dev/null || status=$?
+    # Not a pipeline: that would wait for whatever a step has left behind with its output open.
+    exec 3> >(exec tee "$logs/$name.log")
+    local tee=$!
+    timeout "${foreground[@]}" --kill-after=10 "$limit" "$@" </dev/null >&3 2>&1 3>&- || status=$?
+    exec 3>&-
+    timeout 5 tail --pid="$tee" -f /dev/null
     if [ "$status" -eq 77 ]; then
         word='NOT RUN, as ALLOW_NOT_RUN says' # see scripts/not-run.sh
     elif [ "$status" -ne 0 ]; then
-        failed=1
+        failed+=("$name")
         word="FAILED (status $status)"
         [ "$status" -eq 124 ] && word="FAILED (not done after $limit)"
     fi
@@ -51,7 +63,13 @@ step documentation 20m env RUSTDOCFLAGS='-D warnings' cargo doc --locked --works
 
 printf '\n== summary\n'
 printf '%s\n' "${summary[@]}"
-if [ "$failed" -ne 0 ]; then
+if [ ${#failed[@]} -gt 0 ]; then
+    for name in "${failed[@]}"; do
+        printf '\n== %s: what it said of failures, and its last words (all of it: %s)\n' "$name" "$logs/$name.log"
+        grep -nE 'FAILED|panicked at|^error|NOT RUN|\[X\]|Error:' "$logs/$name.log" | cut -c1-300 | tail -n 20
+        echo ...
+        tail -n 25 "$logs/$name.log" | cut -c1-300
+    done
     echo 'make test: FAILED'
     exit 1
 fi
