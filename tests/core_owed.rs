@@ -1,9 +1,9 @@
-//! A hang-up that the gateway has not heard of is told again when it is there.
+//! The end of an item that the gateway has not heard of is told again when it is there.
 
 mod core_support;
 
-use core_support::Driver;
-use ewebrtc::core::{Input, Verb};
+use core_support::{Driver, invitation};
+use ewebrtc::core::{Input, MediaFailure, MediaReport, Verb};
 use serde_json::json;
 use std::time::Duration;
 
@@ -58,5 +58,63 @@ fn without_a_network_it_waits() {
     assert!(phone.find(Verb::Delete, C1).is_none());
     phone.input(Input::Connectivity { online: true });
     phone.reply(Verb::Delete, C1, 204, &[], "");
+    phone.finish();
+}
+
+#[test]
+fn the_same_goes_for_whatever_ends_an_item_here() {
+    for how in ["media", "declined", "withdrawn"] {
+        let mut phone = Driver::ready();
+        let (path, reason) = match how {
+            "media" => {
+                let call = phone.dial();
+                phone.accepted("c1");
+                phone.media(call, MediaReport::Failed { kind: MediaFailure::Internal, text: "no port".into() });
+                (C1, "cancel")
+            }
+            "declined" => {
+                phone.ringing("c1");
+                phone.deliver(&[invitation("c2")]);
+                ("/sessions/s1/calls/c2", "reject")
+            }
+            // Before the gateway has said which call it is (P-64).
+            _ => {
+                phone.dial();
+                phone.call("cancel", None, json!({})).expect("accepted");
+                phone.accepted("c1");
+                (C1, "cancel")
+            }
+        };
+        for _ in 0..3 {
+            let told = phone.find(Verb::Delete, path).unwrap_or_else(|| panic!("{how}: told"));
+            assert!(told.request.headers.contains(&("x-delete-reason", reason.to_owned())), "{how}");
+            phone.fail(told.id);
+            phone.advance(Duration::from_secs(2));
+        }
+        phone.reply(Verb::Delete, path, 204, &[], "");
+        phone.advance(Duration::from_secs(60));
+        assert!(phone.find(Verb::Delete, path).is_none(), "{how}");
+        phone.finish();
+    }
+}
+
+#[test]
+fn a_flood_of_invitations_is_declined_with_bounded_effort() {
+    let mut phone = Driver::ready();
+    phone.ringing("c0");
+    for n in 1..200 {
+        phone.deliver(&[invitation(&format!("c{n}"))]);
+    }
+    let telling = |phone: &Driver| phone.requests.iter().filter(|r| r.request.verb == Verb::Delete).count();
+    assert_eq!(telling(&phone), 64);
+    for request in phone.requests.clone() {
+        if request.request.verb == Verb::Delete {
+            phone.fail(request.id);
+        }
+    }
+    phone.deliver(&[invitation("next")]);
+    assert!(phone.find(Verb::Delete, "/sessions/s1/calls/next").is_some(), "the newest is told before the oldest");
+    phone.advance(Duration::from_secs(2));
+    assert_eq!(telling(&phone), 64);
     phone.finish();
 }

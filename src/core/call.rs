@@ -4,6 +4,7 @@
 //! `errors` and the wire crate. The requests and orders that a transition needs are made by `signals` and `phone`.
 
 use super::conference::{Breed, Roster};
+use super::doubt::Doubt;
 use super::errors::bounded;
 use super::io::{ErrorObject, Handle, ItemRef};
 use super::modification::{Change, Transfer};
@@ -213,6 +214,8 @@ pub(super) struct Call {
     pub(super) last_mod_id: Option<String>,
     /// The transfer that is running, with this call as its resource.
     pub(super) transfer: Option<Transfer>,
+    /// What the gateway may have taken although it did not answer.
+    pub(super) doubt: Option<Doubt>,
     /// On hold by us, as agreed with the other side.
     pub(super) holding: bool,
     /// On hold by the other side.
@@ -284,6 +287,7 @@ impl Call {
             changes: 0,
             last_mod_id: None,
             transfer: None,
+            doubt: None,
             holding: false,
             peer_held: false,
             marked: false,

@@ -6,6 +6,7 @@
 //! hold in `second`.
 
 use super::call::{Call, CallMedia, CallState, Ordered, Phase, Until, Waiting};
+use super::doubt::Doubt;
 use super::errors::{Problem, ProblemKind, bounded, sdk};
 use super::events;
 use super::io::{ErrorObject, Handle, HttpResponse, MediaOrder};
@@ -142,20 +143,30 @@ impl PhoneCore {
         let Some(change) = call.and_then(|call| call.change.as_ref()).filter(|change| change.in_flight()) else {
             return;
         };
-        match (&change.side, result) {
-            (Side::Own(_), Ok(response)) if response.status == TAKEN => self.own_taken(t, handle),
-            (Side::Own(_), Ok(response)) => {
+        let ours = matches!(change.side, Side::Own(_));
+        let unheard = result.as_ref().is_err_and(Problem::is_unheard);
+        let taken = match &result {
+            Ok(response) => !ours || response.status == TAKEN,
+            Err(_) => unheard && call.is_some_and(Call::outcome_is_here),
+        };
+        let doubt = Doubt::about_change(t.now, change).filter(|_| unheard && !taken);
+        if let Some(call) = self.slots.get_mut(handle).filter(|_| doubt.is_some()) {
+            call.doubt = doubt;
+        }
+        match (ours, result) {
+            (true, _) if taken => self.own_taken(t, handle),
+            (false, _) if taken => self.peer_taken(t, handle),
+            (_, Ok(response)) => {
                 let text = format!("the gateway answered {} where {TAKEN} takes a change", response.status);
                 self.undo_change(t, handle, &Failure::Problem(&Problem::own("0001", &text)));
             }
-            (Side::Own(_), Err(problem)) => self.undo_change(t, handle, &Failure::Problem(&problem)),
-            (Side::Peer(_), Ok(_)) => self.peer_taken(t, handle),
-            (Side::Peer(_), Err(problem)) => self.drop_peer_change(t, handle, &problem),
+            (true, Err(problem)) => self.undo_change(t, handle, &Failure::Problem(&problem)),
+            (false, Err(problem)) => self.drop_peer_change(t, handle, &problem),
         }
         self.replay_deferred(t, handle);
     }
 
-    fn own_taken(&mut self, t: &mut Turn<'_>, handle: Handle) {
+    pub(super) fn own_taken(&mut self, t: &mut Turn<'_>, handle: Handle) {
         let now = t.now;
         let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(change) = call.change.as_mut() else { return };
@@ -182,8 +193,11 @@ impl PhoneCore {
 
     /// `mod-terminated` (section 3.3.6).
     pub(super) fn on_mod_terminated(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
-        let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Talking) else { return };
-        let Some(change) = &call.change else { return self.on_stray_outcome(t, handle, event) };
+        let Some(call) = self.slots.get(handle).filter(|call| call.phase == Phase::Talking) else { return };
+        if call.change.is_none() && !self.was_in_doubt(t, handle, event) {
+            return self.on_stray_outcome(t, handle, event);
+        }
+        let Some(change) = self.slots.get(handle).and_then(|call| call.change.as_ref()) else { return };
         let success = event.reason.as_deref() == Some(reason::SUCCESS);
         match &change.side {
             Side::Own(own) if own.stage == OwnStage::Pending && own.operation != Operation::Move => {
@@ -227,6 +241,7 @@ impl PhoneCore {
             Operation::Reconnect => (previous, None),
         };
         call.holding = state == CallState::Held;
+        call.doubt = None;
         self.change_state(t, handle, state);
         if let Some(name) = event {
             self.tell(t, handle, name);
@@ -304,7 +319,11 @@ impl PhoneCore {
     /// `move-terminated` (section 3.3.7).
     pub(super) fn on_move_terminated(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
         let now = t.now;
-        let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Talking) else { return };
+        let Some(call) = self.slots.get(handle).filter(|call| call.phase == Phase::Talking) else { return };
+        if call.change.is_none() && !self.was_in_doubt(t, handle, event) {
+            return;
+        }
+        let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(change) = &mut call.change else { return };
         let Side::Own(own) = &mut change.side else { return };
         if own.operation != Operation::Move || own.stage != OwnStage::Pending {

@@ -65,14 +65,10 @@ impl PhoneCore {
 
     /// Tells the gateway that an item is over here, without waiting for its word.
     pub(super) fn farewell(&mut self, t: &mut Turn<'_>, handle: Handle) {
-        let Some(sid) = self.session.id.clone() else { return };
-        let Some(call) = self.slots.get(handle) else { return };
-        if call.is_ending() {
-            return;
-        }
-        if let Some(id) = &call.id {
-            let draft = Draft::delete_item(call.kind(), &sid, id, call.withdrawal());
-            self.requests.send_farewell(draft, t.out);
+        let Some(call) = self.slots.get(handle).filter(|call| !call.is_ending()) else { return };
+        let (kind, id, reason) = (call.kind(), call.id.clone(), call.withdrawal());
+        if let Some(id) = id {
+            self.tell_end(t, kind, id, reason);
         }
     }
 

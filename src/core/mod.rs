@@ -14,6 +14,7 @@ mod checks;
 mod conference;
 mod conference_checks;
 mod conferences;
+mod doubt;
 mod ends;
 pub(crate) mod errors;
 mod events;

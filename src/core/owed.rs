@@ -1,5 +1,5 @@
-//! Ends of calls that the gateway has not heard of: the request for them was not answered. The call is over here, and without
-//! them it would go on at the other side for as long as this session lives.
+//! Ends of items that the gateway must hear of although they are over here: the last words about them. One that was not
+//! answered is told again; without it the item would go on at the other side for as long as this session lives.
 //!
 //! Owns: [`Owed`]. Lives on: the phone's actor. Must not import: anything but the other machines of the core.
 
@@ -10,8 +10,9 @@ use super::requests::{Draft, Purpose};
 use ewebrtc_wire::{DeleteReason, Kind};
 use std::time::{Duration, Instant};
 
-/// Ends that wait at a time; beyond it the oldest is left out. A phone has three calls, and an outage rarely more than a few.
-const MOST: usize = 16;
+/// Ends that are owed at a time: enough for every item and a burst of declined invitations, also through an outage. Beyond it
+/// the one that has waited longest is left out; the gateway ends such legs by its own ring time-out.
+const MOST: usize = 64;
 /// Pause before an end is told again.
 const PAUSE: Duration = Duration::from_secs(2);
 /// How often it is told; by then the gateway has missed the phone.
@@ -32,15 +33,31 @@ pub(super) struct Owed {
 }
 
 impl PhoneCore {
-    /// The request for the end of this call was not answered.
-    pub(super) fn owe(&mut self, now: Instant, kind: Kind, id: String, reason: DeleteReason) {
-        let Some(sid) = self.session.id.clone() else { return };
+    /// Tells the gateway that an item is over here, without waiting for its word.
+    pub(super) fn tell_end(&mut self, t: &mut Turn<'_>, kind: Kind, id: String, reason: DeleteReason) {
+        if let Some(owed) = self.owe(t.now, kind, id, reason) {
+            (owed.in_flight, owed.tries) = (true, 1);
+            let draft = Draft::delete_item(owed.kind, &owed.sid, &owed.id, owed.reason);
+            let purpose = Purpose::Owed { number: owed.number };
+            self.requests.send(draft, purpose, t.out);
+        }
+    }
+
+    /// The request for the end of this item was not answered.
+    pub(super) fn owe(&mut self, now: Instant, kind: Kind, id: String, reason: DeleteReason) -> Option<&mut Owed> {
+        let sid = self.session.id.clone()?;
         if self.owed.len() >= MOST {
-            self.owed.remove(0);
+            // What is in flight may still be heard.
+            let Some(oldest) = self.owed.iter().position(|owed| !owed.in_flight) else {
+                log::warn!("too many last words to the gateway are under way; one is left out");
+                return None;
+            };
+            self.owed.remove(oldest);
         }
         self.last_owed += 1;
         let (number, from) = (self.last_owed, now + PAUSE);
         self.owed.push(Owed { number, sid, kind, id, reason, from, in_flight: false, tries: 0 });
+        self.owed.last_mut()
     }
 
     /// When the next end is to be told.

@@ -34,6 +34,8 @@ impl PhoneCore {
             return log::debug!("call {handle}: a change of the peer that comes too late");
         }
         call.last_mod_id.clone_from(&event.mod_id);
+        // One change at a time: what was in doubt is over.
+        call.doubt = None;
         let sdp = match event.sdp.as_deref().map(Sdp::parse) {
             Some(Err(_)) => return self.refuse_offer(t, handle, event.mod_id.as_deref()),
             Some(Ok(_)) | None if call.ordered.len() >= MAX_AWAITED => {

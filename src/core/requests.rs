@@ -44,9 +44,9 @@ pub(super) enum Purpose {
     TransferCall { item: Handle },
     /// End an item and tell the application how it went.
     DeleteCall { item: Handle },
-    /// A request whose outcome changes nothing: the last word about something that is already over here.
+    /// A request whose outcome changes nothing: a session that nobody uses, a change that cannot be made.
     Farewell,
-    /// The end of a call that was not heard of.
+    /// The end of an item that is over here already.
     Owed { number: u64 },
 }
 
@@ -65,8 +65,7 @@ pub(super) struct Draft {
     timeout: Duration,
 }
 
-/// Last words in flight at a time: enough for every item and a burst of declined invitations. Beyond it nothing is sent;
-/// the gateway ends such legs by its own ring time-out.
+/// Last words in flight at a time. Beyond it nothing is sent; the gateway gives up such changes by itself (D-17).
 pub(super) const MAX_FAREWELLS: usize = 64;
 /// Associations of an e911 id in flight at a time; a program that has more repeats itself.
 pub(super) const MAX_ASSOCIATIONS: usize = 16;

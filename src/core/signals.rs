@@ -155,16 +155,10 @@ impl PhoneCore {
         } else if self.channel.lost_posts > 0 && event.state == EventState::SessionOpen {
             // A call of ours whose 201 never came has been answered: nobody here knows it, so it ends.
             self.channel.lost_posts -= 1;
-            self.send_farewell(t, event.kind, &id, DeleteReason::Terminate);
+            self.tell_end(t, event.kind, id.clone(), DeleteReason::Terminate);
             self.channel.remember_ended(id);
         } else {
             log::debug!("event {} about an unknown item", event.state.as_str());
-        }
-    }
-
-    fn send_farewell(&mut self, t: &mut Turn<'_>, kind: Kind, id: &str, reason: DeleteReason) {
-        if let Some(sid) = self.session.id.clone() {
-            self.requests.send_farewell(Draft::delete_item(kind, &sid, id, reason), t.out);
         }
     }
 
@@ -189,7 +183,7 @@ impl PhoneCore {
                 let media = sdp.map_or(CallMedia::Audio, |sdp| CallMedia::of(sdp.media_type()));
                 t.event(events::declined(&from, media.as_str(), events::kind_text(event.kind), message));
             }
-            self.send_farewell(t, event.kind, &id, DeleteReason::Reject);
+            self.tell_end(t, event.kind, id.clone(), DeleteReason::Reject);
             self.channel.remember_ended(id);
             return;
         }
@@ -337,7 +331,7 @@ impl PhoneCore {
                 match usable {
                     // Cancelled meanwhile (P-64): DELETE follows the 201.
                     Some(id) if !waiting => {
-                        self.send_farewell(t, kind, &id, DeleteReason::Cancel);
+                        self.tell_end(t, kind, id.clone(), DeleteReason::Cancel);
                         self.channel.remember_ended(id);
                     }
                     Some(id) => self.call_accepted(t, handle, id),

@@ -5,6 +5,7 @@
 //! machines of the core. What the other two parties do in it is an ordinary change of theirs (`changes`).
 
 use super::call::{CallState, Phase, Until, Waiting};
+use super::doubt::Doubt;
 use super::errors::{Problem, ProblemKind, bounded};
 use super::io::{Handle, HttpResponse};
 use super::modification::{OUTCOME_LIMIT, Transfer};
@@ -44,7 +45,10 @@ impl PhoneCore {
                 call.transfer = Some(Transfer::Pending(t.now + OUTCOME_LIMIT));
                 self.replay_deferred(t, handle);
             }
-            Err(problem) => self.transfer_failed(t, handle, &problem),
+            Err(problem) => {
+                call.doubt = problem.is_unheard().then(|| Doubt::about_transfer(t.now));
+                self.transfer_failed(t, handle, &problem);
+            }
         }
     }
 
@@ -70,6 +74,10 @@ impl PhoneCore {
 
     pub(super) fn on_transfer_terminated(&mut self, t: &mut Turn<'_>, handle: Handle, event: &EventObject) {
         let Some(call) = self.slots.get(handle).filter(|call| call.phase == Phase::Talking) else { return };
+        if call.transfer.is_none() {
+            self.was_in_doubt(t, handle, event);
+        }
+        let Some(call) = self.slots.get(handle) else { return };
         match call.transfer {
             Some(Transfer::Pending(_) | Transfer::Initiated(_)) => {}
             Some(Transfer::Requested | Transfer::Done) | None => return,

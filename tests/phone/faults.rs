@@ -189,6 +189,33 @@ async fn the_other_party_hears_of_a_hangup_when_the_gateway_is_back() {
     gateway.stop().await;
 }
 
+/// The gateway takes a hold and a resume, and its answers are lost: the commands fail, and what is so becomes so (P-65).
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_whose_answer_is_lost_is_known_when_the_gateway_is_back() {
+    let gateway = gateway().await;
+    let wire = Wire::to(gateway.url()).await;
+    let mut alice = behind(&wire, &gateway, "alice").await;
+    let mut bob = Party::login(&gateway, "bob").await;
+    alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    bob.until("call:incoming").await;
+    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
+    alice.until("media:established").await;
+    wire.set(Mode::Swallow).await;
+    assert_eq!(alice.phone.hold().await.expect_err("not answered").code(), Some("0002"));
+    bob.until("call:held").await;
+    wire.set(Mode::Pass).await;
+    alice.until("call:held").await;
+    wire.set(Mode::Swallow).await;
+    assert_eq!(alice.phone.resume().await.expect_err("not answered").code(), Some("0002"));
+    bob.until("call:resumed").await;
+    wire.set(Mode::Pass).await;
+    alice.until("call:resumed").await;
+    alice.phone.logout().await.expect("logout");
+    bob.until("call:disconnected").await;
+    bob.leave().await;
+    gateway.stop().await;
+}
+
 /// P-33: without a network every method that needs the gateway is refused before any other check; everything else works.
 #[tokio::test(flavor = "multi_thread")]
 async fn offline_every_method_that_needs_the_gateway_is_refused() {

@@ -14,6 +14,8 @@ use tokio::task::JoinHandle;
 pub enum Mode {
     /// Passes everything on.
     Pass,
+    /// Carries requests to the gateway, and ends the connection when it answers.
+    Swallow,
     /// Nothing listens.
     Refuse,
     /// Accepts and resets at once.
@@ -180,6 +182,17 @@ async fn serve(mut stream: TcpStream, mode: Mode, target: String) {
         Mode::Pass => {
             if let Ok(mut gateway) = TcpStream::connect(&target).await {
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
+            }
+        }
+        Mode::Swallow => {
+            if let Ok(mut gateway) = TcpStream::connect(&target).await {
+                let (mut from, _to) = stream.split();
+                let (mut answers, mut requests) = gateway.split();
+                let mut answer = [0u8; 1];
+                tokio::select! {
+                    _ = tokio::io::copy(&mut from, &mut requests) => {}
+                    _ = answers.read(&mut answer) => {}
+                }
             }
         }
         Mode::Refuse => {}
