@@ -10,6 +10,8 @@ mod driver;
 mod site;
 mod video;
 mod video_calls;
+#[path = "../../crates/media/tests/video_support/wire.rs"]
+mod wire;
 
 use driver::Browser;
 use ewebrtc::{

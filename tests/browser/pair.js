@@ -77,17 +77,19 @@ const pair = (() => {
 
     // What has come and gone.
     async report() {
-      const seen = { decoded: 0, encoded: 0, keyFramesEncoded: 0, pliReceived: 0, pliSent: 0, audioReceived: 0 };
+      const seen = { decoded: 0, encoded: 0, keyFramesEncoded: 0, pliReceived: 0, pliSent: 0, audioReceived: 0, nacksSent: 0, sentAgain: 0 };
       for (const one of (await peer.getStats()).values()) {
         if (one.type === 'inbound-rtp' && one.kind === 'video') {
           seen.decoded += one.framesDecoded;
           seen.pliSent += one.pliCount;
+          seen.nacksSent += one.nackCount;
         } else if (one.type === 'inbound-rtp') {
           seen.audioReceived += one.packetsReceived;
         } else if (one.type === 'outbound-rtp' && one.kind === 'video') {
           seen.encoded += one.framesEncoded;
           seen.keyFramesEncoded += one.keyFramesEncoded;
           seen.pliReceived += one.pliCount;
+          seen.sentAgain += one.retransmittedPacketsSent;
         } else if (one.type === 'remote-inbound-rtp' && one.kind === 'video') {
           seen.reported = one.packetsLost;
         }

@@ -4,6 +4,7 @@
 //! The page refuses a description that a browser cannot take, which fails the test with the browser's own words.
 
 use super::driver::Browser;
+use super::wire::{Wire, at};
 use super::{ALONE, PATIENCE, site};
 use ewebrtc_media::transport::{AddressPolicy, Direction, IceConfig, VideoCodec};
 use ewebrtc_media::{
@@ -68,6 +69,12 @@ impl Pair {
             offer.split_inclusive("\r\n").filter(|line| !without_sources || !line.starts_with("a=ssrc")).collect();
         let answer = self.page("pair.answer(...args)", json!([kept]));
         self.leg.apply_answer(answer.as_str().expect("an answer")).await.expect("applied");
+    }
+
+    async fn leg_offers_over(&self, wire: &Wire) {
+        let offer = self.leg.create_offer().await.expect("an offer");
+        let answer = self.page("pair.answer(...args)", json!([at(&offer, wire.offerer)]));
+        self.leg.apply_answer(&at(answer.as_str().expect("an answer"), wire.answerer)).await.expect("applied");
     }
 
     fn direction(&self) -> Option<Direction> {
@@ -188,6 +195,42 @@ async fn page_and_leg_see_each_other_and_ask_each_other_for_key_frames() {
     let wanted = pair.expect(LegEvent::KeyFrameWanted);
     wanted.await;
     assert!(pair.leg.stats().video.key_frame_requests > before);
+    pair.leg.close().await;
+}
+
+/// Of ten packets one is lost, each way: either side asks for it, and gets it, and no key frame is needed.
+#[tokio::test(flavor = "multi_thread")]
+async fn lost_packets_are_sent_again_by_page_and_leg() {
+    let _alone = ALONE.lock().await;
+    let wire = Wire::new().await;
+    let mut pair = Pair::new(VideoSource::Ivf(film("counter.ivf")), BOTH.to_vec()).await;
+    pair.leg.set_video(Some(Direction::SendRecv));
+    pair.page("pair.addVideo()", json!([]));
+    pair.leg_offers_over(&wire).await;
+    assert!(pair.leg.negotiated().and_then(|agreed| agreed.video).is_some_and(|video| video.repeats));
+    pair.expect_all(vec![LegEvent::FirstAudio, LegEvent::FirstVideo]).await;
+    pair.page_sees().await;
+    let (before, page) = (pair.leg.stats().video, pair.page("pair.report()", json!([])));
+    wire.lose_every(10);
+    let deadline = Instant::now() + PATIENCE;
+    while pair.leg.stats().video.packets_recovered < 20 {
+        assert!(Instant::now() < deadline, "{:?}", pair.leg.stats());
+        while pair.seen.try_read().is_some() {}
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    let after = pair
+        .page_reports("the page asks for packets, and sees on", |report| {
+            report["nacksSent"].as_u64() >= page["nacksSent"].as_u64().map(|count| count + 5)
+                && report["decoded"].as_u64() >= page["decoded"].as_u64().map(|count| count + 60)
+        })
+        .await;
+    assert!(after["sentAgain"].as_u64() >= Some(20), "{after}");
+    let stats = pair.leg.stats().video;
+    assert!(stats.packets_lost - before.packets_lost < 5, "{stats:?}");
+    assert!(after["pliSent"].as_u64() <= page["pliSent"].as_u64().map(|count| count + 1), "{page} {after}");
+    wire.lose_every(0);
+    pair.page_sees().await;
+    pair.leg_sees(10).await;
     pair.leg.close().await;
 }
 

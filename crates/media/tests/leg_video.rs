@@ -245,6 +245,45 @@ async fn a_program_brings_its_pictures_and_is_told_when_a_key_frame_is_wanted() 
     b.leg.close().await;
 }
 
+/// One of twelve packets is lost on the way, and so is one of twelve that are sent again.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn lost_packets_are_sent_again_and_no_picture_is_missed() {
+    let film = Film::open("counter.ivf");
+    let lossy = Wire::new().await;
+    let (mut a, _) = video_party(Some(VideoSource::Ivf(counter("counter.ivf")))).await;
+    let (mut b, seen) = video_party(None).await;
+    a.leg.set_video(Some(Direction::SendOnly));
+    b.leg.set_video(Some(Direction::RecvOnly));
+    lossy.call(&mut a, &mut b).await;
+    assert!(b.leg.negotiated().and_then(|agreed| agreed.video).is_some_and(|video| video.repeats));
+    let mut frames = frames_of(&seen, 5).await;
+    let before = b.leg.stats().video;
+    lossy.lose_every(12);
+    until("packets are lost and come again", || {
+        frames.extend(std::iter::from_fn(|| seen.try_read()));
+        b.leg.stats().video.packets_recovered > 20
+    })
+    .await;
+    // All of them for a while: what was sent meanwhile comes later.
+    lossy.lose_every(1);
+    let sent = a.leg.stats().video.frames_sent;
+    until("pictures are sent in vain", || a.leg.stats().video.frames_sent > sent + 8).await;
+    lossy.lose_every(0);
+    let received = b.leg.stats().video.frames_received;
+    until("pictures come again", || {
+        frames.extend(std::iter::from_fn(|| seen.try_read()));
+        b.leg.stats().video.frames_received > received + 30
+    })
+    .await;
+    let numbers = numbers_of(&film, &frames);
+    assert!(numbers.windows(2).all(|pair| pair[1] == (pair[0] + 1) % 75), "without a hole: {numbers:?}");
+    let stats = b.leg.stats().video;
+    assert_eq!((stats.packets_lost, stats.frames_dropped), (0, before.frames_dropped), "{stats:?}");
+    assert_eq!(stats.key_frames_requested, before.key_frames_requested, "none was needed: {stats:?}");
+    a.leg.close().await;
+    b.leg.close().await;
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_is_healed_by_a_key_frame_and_no_broken_picture_is_handed_on() {
     let film = Film::open("counter.ivf");
@@ -253,7 +292,8 @@ async fn a_loss_is_healed_by_a_key_frame_and_no_broken_picture_is_handed_on() {
     let (mut b, seen) = video_party(None).await;
     a.leg.set_video(Some(Direction::SendOnly));
     b.leg.set_video(Some(Direction::RecvOnly));
-    lossy.call(&mut a, &mut b).await;
+    lossy.call_without_repeats(&mut a, &mut b).await;
+    assert!(b.leg.negotiated().and_then(|agreed| agreed.video).is_some_and(|video| !video.repeats));
     let mut frames = frames_of(&seen, 5).await;
     lossy.lose_every(12);
     until("packets are lost", || {

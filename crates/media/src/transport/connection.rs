@@ -357,6 +357,13 @@ impl Connection {
         asked
     }
 
+    /// Asks the other side to send packets again; `ours` is the stream that we send. False when no video was heard.
+    pub(super) fn ask_for_packets(&self, ours: u32, missing: &[u16]) -> bool {
+        let asked = self.video.ask_for_packets(ours, missing);
+        self.ring();
+        asked
+    }
+
     fn ring(&self) {
         if self.video.ring() {
             if !self.poke() {

@@ -26,6 +26,7 @@ mod connection;
 mod echo;
 mod lanes;
 mod negotiation;
+mod repeats;
 mod sdp_in;
 mod sdp_out;
 mod sdp_text;
@@ -171,6 +172,12 @@ impl Transport {
     /// limited here.
     pub fn request_key_frame(&self) -> bool {
         self.0.0.request_key_frame()
+    }
+
+    /// Asks the other side to send packets of its video again, by their sequence numbers (generic NACK, RFC 4585 section 6.2.1).
+    /// As [`Transport::request_key_frame`]; of use where [`NegotiatedVideo::repeats`] says so.
+    pub fn request_packets(&self, missing: &[u16]) -> bool {
+        self.0.0.request_packets(missing)
     }
 
     /// What the last complete exchange of offer and answer agreed upon.

@@ -323,10 +323,21 @@ fn video_payloads(section: &Section<'_>) -> Vec<VideoPayload> {
     let mut list: Vec<VideoPayload> = Vec::new();
     for number in numbers(section) {
         let map = described(section, "rtpmap", number);
-        let payload = map.and_then(|map| VideoPayload::read(number, map, described(section, "fmtp", number)));
+        let payload = map.and_then(|map| {
+            VideoPayload::read(number, map, described(section, "fmtp", number), repeats(section, number))
+        });
         list.extend(payload.filter(|payload| list.iter().all(|known| known.number != payload.number)));
     }
     list
+}
+
+/// Whether packets of this payload type are repeated; `*` stands for all (RFC 4585 section 4.2).
+fn repeats(section: &Section<'_>, number: u8) -> bool {
+    section
+        .block
+        .attributes("rtcp-fb")
+        .filter_map(|value| value.split_once(' '))
+        .any(|(payload, feedback)| feedback.trim() == "nack" && (payload == "*" || payload.parse() == Ok(number)))
 }
 
 fn numbers<'a>(section: &'a Section<'_>) -> impl Iterator<Item = u8> + 'a {

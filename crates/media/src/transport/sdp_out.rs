@@ -14,7 +14,7 @@ use super::codecs::Payload;
 use super::sdp_in::{Layout, Role};
 use super::sdp_text::Text;
 use super::types::Direction;
-use super::video_codecs::{FEEDBACK, VideoPayload};
+use super::video_codecs::VideoPayload;
 use crate::MediaError;
 
 /// What the crate beneath has to say in a description.
@@ -233,7 +233,7 @@ impl Description<'_> {
         out.push_str("a=rtcp-mux\r\n");
         for payload in video.payloads {
             let _ = write!(out, "a=rtpmap:{} {}\r\n", payload.number, payload.map());
-            for feedback in FEEDBACK {
+            for feedback in payload.feedback() {
                 let _ = write!(out, "a=rtcp-fb:{} {feedback}\r\n", payload.number);
             }
             if let Some(parameters) = payload.parameters() {

@@ -149,6 +149,7 @@ fn a_live_video_section_is_in_the_bundle_with_its_stream_and_its_feedback() {
         "a=setup:actpass",
         "a=rtcp-mux",
         "a=rtpmap:96 VP8/90000",
+        "a=rtcp-fb:96 nack",
         "a=rtcp-fb:96 nack pli",
         "a=rtcp-fb:102 ccm fir",
         "a=fmtp:102 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f",

@@ -295,11 +295,21 @@ impl Shared {
 
     /// See [`Transport::request_key_frame`](super::Transport::request_key_frame).
     pub(super) fn request_key_frame(&self) -> bool {
+        self.ask(|connection| connection.ask_for_key_frame(self.video_ssrc))
+    }
+
+    /// See [`Transport::request_packets`](super::Transport::request_packets).
+    pub(super) fn request_packets(&self, missing: &[u16]) -> bool {
+        self.ask(|connection| connection.ask_for_packets(self.video_ssrc, missing))
+    }
+
+    /// Asks the other side for something of its video.
+    fn ask(&self, question: impl FnOnce(&Connection) -> bool) -> bool {
         if !self.video.may_receive.load(Ordering::Acquire) {
             return false;
         }
         let outlet = self.outlet.read().unwrap_or_else(PoisonError::into_inner);
-        outlet.as_ref().is_some_and(|connection| connection.ask_for_key_frame(self.video_ssrc))
+        outlet.as_deref().is_some_and(question)
     }
 
     pub(super) fn state(&self) -> TransportState {

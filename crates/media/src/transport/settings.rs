@@ -37,6 +37,10 @@ const CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// through a gateway and a long poll may need longer than that, so the attempts are raised beyond the proportion.
 const CHECK_TIME: Duration = Duration::from_secs(5);
 
+/// How far behind the newest packet one may come (RFC 3711 section 3.3.2): one that was sent again comes a round trip late, a
+/// key frame after those that were lost. The crate's own window of 64 would drop it.
+const REPLAY_WINDOW: usize = 1_024;
+
 /// Close to the wire: here a departing sender report and an arriving receiver report pass at the moment they are
 /// sent and received. The tap only looks on, so no rule of the chain pins it.
 const TAP_SLOT: usize = 500;
@@ -119,6 +123,7 @@ pub(super) fn engine(answering: Role, credentials: Option<(String, String)>) -> 
         // Names of hosts (`.local`) are not resolved, and ours are not hidden. The crate's default would bind the mDNS port and
         // join a group for every connection, and fail where there is no route for one.
         .with_multicast_dns_mode(MulticastDnsMode::Disabled)
+        .with_srtp_replay_protection_window(REPLAY_WINDOW)
         // Which addresses are bound, and so offered, is decided in `addresses`.
         .with_include_loopback_candidate(true)
         .with_answering_dtls_role(role);

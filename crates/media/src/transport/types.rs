@@ -354,6 +354,8 @@ pub struct NegotiatedVideo {
     pub direction: Direction,
     /// Every payload type that either side may send video with, and its codec.
     pub payload_types: PayloadTypes<VideoCodec>,
+    /// Both sides send a packet again that the other one asks for (generic NACK, RFC 4585 section 6.2.1).
+    pub repeats: bool,
 }
 
 /// What offer and answer agreed upon for audio.

@@ -6,9 +6,10 @@
 use super::codecs::Payload;
 use super::types::{Direction, NegotiatedVideo, PayloadTypes, TransportConfig, VideoCodec};
 
-/// What the other side has to do for us: send a key frame when it is asked for one. Retransmission and congestion control
-/// are not done, so their messages are not asked for.
-pub(super) const FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
+/// What either side does for the other: it sends a key frame, or a packet once more, when it is asked for one. Congestion
+/// control is not done, so its messages are not asked for.
+const FEEDBACK: [&str; 2] = ["ccm fir", "nack pli"];
+const REPEATS: &str = "nack";
 
 /// The profile that every WebRTC endpoint has (RFC 7742 section 6.2): constrained baseline, level 3.1.
 const PROFILE: &str = "42e01f";
@@ -20,12 +21,15 @@ pub(super) struct VideoPayload {
     pub(super) codec: VideoCodec,
     /// H.264: `profile-level-id` (RFC 6184 section 8.1) in lower case.
     profile: Option<String>,
+    /// Packets are repeated.
+    repeats: bool,
 }
 
 impl VideoPayload {
-    /// Reads what an offer or answer says about a payload type: its `a=rtpmap` value without the number, and its
-    /// `a=fmtp` value. None for what we cannot do: other codecs, H.264 in another packetization mode than 1.
-    pub(super) fn read(number: u8, map: &str, parameters: Option<&str>) -> Option<VideoPayload> {
+    /// Reads what an offer or answer says about a payload type: its `a=rtpmap` value without the number, its `a=fmtp` value, and
+    /// whether there is an `a=rtcp-fb` value `nack` for it. None for what we cannot do: other codecs, H.264 in another
+    /// packetization mode than 1.
+    pub(super) fn read(number: u8, map: &str, parameters: Option<&str>, repeats: bool) -> Option<VideoPayload> {
         let mut parts = map.split('/');
         let (name, clock) = (parts.next()?.trim(), parts.next()?.trim());
         if clock.parse() != Ok(VideoCodec::CLOCK_RATE) {
@@ -50,7 +54,7 @@ impl VideoPayload {
                 Some(given.unwrap_or_else(|| "42000a".into()))
             }
         };
-        Some(VideoPayload { number, codec, profile })
+        Some(VideoPayload { number, codec, profile, repeats })
     }
 
     /// The value of `a=rtpmap`, without the payload type.
@@ -62,6 +66,11 @@ impl VideoPayload {
     pub(super) fn parameters(&self) -> Option<String> {
         let profile = self.profile.as_ref()?;
         Some(format!("level-asymmetry-allowed=1;packetization-mode=1;profile-level-id={profile}"))
+    }
+
+    /// The values of `a=rtcp-fb`, without the payload type (RFC 4585 section 4.2).
+    pub(super) fn feedback(&self) -> impl Iterator<Item = &'static str> {
+        FEEDBACK.into_iter().chain(self.repeats.then_some(REPEATS))
     }
 
     /// How well an H.264 profile suits everybody: constrained baseline, baseline, others.
@@ -91,10 +100,11 @@ pub(super) fn offered(config: &TransportConfig, known: &[VideoPayload], audio: &
                 && !audio.iter().any(|payload| payload.number == number)
                 && !known.iter().any(|payload| payload.number == number && payload.codec != *codec)
         };
-        let kept = known.iter().find(|payload| payload.codec == *codec).filter(|payload| free(payload.number)).cloned();
+        let kept = known.iter().find(|payload| payload.codec == *codec).filter(|payload| free(payload.number));
+        let kept = kept.map(|payload| VideoPayload { repeats: true, ..payload.clone() });
         let fresh = || {
             let number = Some(usual).filter(|number| free(*number)).or_else(|| (96..=127).find(|number| free(*number)));
-            Some(VideoPayload { number: number?, codec: *codec, profile: profile.clone() })
+            Some(VideoPayload { number: number?, codec: *codec, profile: profile.clone(), repeats: true })
         };
         list.extend(kept.or_else(fresh));
     }
@@ -124,6 +134,7 @@ pub(super) fn agreed(answer: &[VideoPayload], direction: Direction) -> Option<Ne
         payload_type: first.number,
         direction,
         payload_types: PayloadTypes::new(answer.iter().map(|payload| (payload.number, payload.codec))),
+        repeats: answer.iter().all(|payload| payload.repeats),
     })
 }
 
@@ -133,7 +144,10 @@ mod tests {
     use super::*;
 
     fn list(entries: &[(u8, &str, Option<&str>)]) -> Vec<VideoPayload> {
-        entries.iter().filter_map(|(number, map, format)| VideoPayload::read(*number, map, *format)).collect()
+        entries
+            .iter()
+            .filter_map(|(number, map, format)| VideoPayload::read(*number, map, *format, *number != 109))
+            .collect()
     }
 
     #[test]
@@ -173,6 +187,9 @@ mod tests {
         let agreed = agreed(&answer, Direction::SendRecv).expect("a codec in common");
         assert_eq!((agreed.codec, agreed.payload_type), (VideoCodec::Vp8, 96));
         assert_eq!(agreed.payload_types.codec(109), Some(VideoCodec::H264));
+        assert!(!agreed.repeats, "they would repeat some of the packets only");
+        assert_eq!(answer[0].feedback().last(), Some("nack"));
+        assert_eq!(answer[1].feedback().collect::<Vec<_>>(), ["ccm fir", "nack pli"]);
         assert_eq!(agreed.payload_types.codec(103), None);
 
         let none = TransportConfig { video_codecs: Vec::new(), ..config };

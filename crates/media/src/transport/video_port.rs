@@ -15,12 +15,14 @@ use std::time::Instant;
 use rtc::interceptor::{Interceptor, Packet, ReceiverReportBuilder, SenderReportBuilder, StreamInfo, TaggedPacket};
 use rtc::rtcp::payload_feedbacks::full_intra_request::FullIntraRequest;
 use rtc::rtcp::payload_feedbacks::picture_loss_indication::PictureLossIndication;
+use rtc::rtcp::transport_feedbacks::transport_layer_nack::{TransportLayerNack, nack_pairs_from_sequence_numbers};
 use rtc::rtp;
 use rtc::sansio::Protocol;
 use rtc::shared::TransportContext;
 use rtc::shared::error::Error;
 
 use super::connection::Inlet;
+use super::repeats::Repeats;
 use super::types::{Medium, NegotiatedVideo, RtpPacket, VideoCodec};
 
 /// Packets on their way to the driver: a key frame of half a megabyte. More is not taken.
@@ -76,10 +78,19 @@ impl VideoDoor {
 
     /// Asks the stream heard last for a key frame (RFC 4585 section 6.3.1); false when none was heard.
     pub(super) fn ask_for_key_frame(&self, ours: u32) -> bool {
+        self.ask(|media_ssrc| Box::new(PictureLossIndication { sender_ssrc: ours, media_ssrc }))
+    }
+
+    /// Asks the stream heard last for these packets (RFC 4585 section 6.2.1); false when none was heard.
+    pub(super) fn ask_for_packets(&self, ours: u32, missing: &[u16]) -> bool {
+        let nacks = nack_pairs_from_sequence_numbers(missing);
+        self.ask(|media_ssrc| Box::new(TransportLayerNack { sender_ssrc: ours, media_ssrc, nacks }))
+    }
+
+    fn ask(&self, question: impl FnOnce(u32) -> Box<dyn rtc::rtcp::Packet>) -> bool {
         let media_ssrc = self.heard.load(Ordering::Acquire);
         if media_ssrc != 0 {
-            let request = PictureLossIndication { sender_ssrc: ours, media_ssrc };
-            self.queue().push_back(Packet::Rtcp(vec![Box::new(request)]));
+            self.queue().push_back(Packet::Rtcp(vec![question(media_ssrc)]));
             self.waiting.store(true, Ordering::Release);
         }
         media_ssrc != 0
@@ -108,6 +119,7 @@ pub(super) struct VideoPort {
     receiver_reports: Box<dyn Interceptor>,
     /// The stream that the receiver's reports are about.
     bound: Option<u32>,
+    repeats: Repeats,
     inbound: VecDeque<TaggedPacket>,
     outbound: VecDeque<TaggedPacket>,
 }
@@ -125,6 +137,7 @@ impl VideoPort {
             sender_reports,
             receiver_reports: Box::new(ReceiverReportBuilder::new().build()),
             bound: None,
+            repeats: Repeats::new(),
             inbound: VecDeque::new(),
             outbound: VecDeque::new(),
         }
@@ -149,6 +162,19 @@ impl VideoPort {
             payload: packet.payload.clone(),
         };
         self.inlet.received(self.number, Medium::Video, packet, Instant::now());
+    }
+
+    /// Sends again what the other side has not got.
+    fn repeat(&mut self, packets: &[Box<dyn rtc::rtcp::Packet>], now: Instant) {
+        for packet in packets {
+            let nack = packet.as_any().downcast_ref::<TransportLayerNack>().filter(|nack| nack.media_ssrc == self.ssrc);
+            for sequence in nack.iter().flat_map(|nack| &nack.nacks).flat_map(|pair| pair.packet_list()) {
+                if let Some(packet) = self.repeats.again(sequence, now) {
+                    let transport = TransportContext::default();
+                    self.outbound.push_back(TaggedPacket { now, transport, message: Packet::Rtp(packet).into() });
+                }
+            }
+        }
     }
 
     fn asks_for_key_frame(&self, packets: &[Box<dyn rtc::rtcp::Packet>]) -> bool {
@@ -183,6 +209,7 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for VideoPort {
                 if self.asks_for_key_frame(packets) {
                     self.inlet.key_frame_wanted(self.number);
                 }
+                self.repeat(packets, Instant::now());
                 false
             }
             Packet::Rtp(_) => false,
@@ -221,6 +248,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for VideoPort {
             let waiting = std::mem::take(&mut *self.door.queue());
             let now = Instant::now();
             for packet in waiting {
+                if let Packet::Rtp(packet) = &packet {
+                    self.repeats.keep(packet);
+                }
                 let message = TaggedPacket { now, transport: TransportContext::default(), message: packet.into() };
                 self.sender_reports.handle_write(message).ok()?;
             }

@@ -3,18 +3,21 @@
 //! Owns: the order of packets, what counts as lost, and when a key frame is to be asked for. Pure: times are arguments.
 //! Must not import the transport but its types.
 //!
-//! Nothing is retransmitted, so what is missing is waited for only as long as packets overtake each other. After a loss
-//! every picture up to the next key frame may need what was lost, so none of them is handed on.
+//! What is missing is waited for as long as packets overtake each other, or, where the other side repeats packets, as long as
+//! asking for them takes (`missing`). After a loss every picture up to the next key frame may need what was lost, so none of
+//! them is handed on.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+use super::missing::Missing;
 use super::{VideoFrame, payload};
 use crate::transport::{RtpPacket, VideoCodec};
 
-/// How long a missing packet is waited for once a later one is there. Packets overtake each other by less.
+/// How long a missing packet is waited for once a later one is there, when it is not repeated. Packets overtake each other by
+/// less.
 const PATIENCE: Duration = Duration::from_millis(50);
 
 /// So many packets behind a missing one end the patience.
@@ -47,6 +50,8 @@ struct Held {
 pub(crate) struct Tally {
     pub(crate) received: u64,
     pub(crate) lost: u64,
+    /// Packets that came after they had been asked for.
+    pub(crate) recovered: u64,
     /// Complete pictures that need one which was lost.
     pub(crate) dropped: u64,
 }
@@ -64,6 +69,9 @@ pub(crate) struct Assembler {
     needs_key: bool,
     /// The packet that is missing first, and since when.
     gap: Option<(i64, Instant)>,
+    /// The other side repeats packets; those that it is asked for.
+    repeating: bool,
+    missing: Missing,
     last_arrival: Option<Instant>,
     /// A key frame is wanted; when it was asked for; when any was asked for.
     wanted: bool,
@@ -82,6 +90,8 @@ impl Assembler {
             at_beginning: false,
             needs_key: true,
             gap: None,
+            repeating: false,
+            missing: Missing::new(),
             last_arrival: None,
             wanted: false,
             asked: None,
@@ -102,6 +112,11 @@ impl Assembler {
         if self.next.is_some_and(|next| number < next) || self.held.contains_key(&number) {
             return;
         }
+        if self.missing.has_come(number, now) {
+            self.tally.recovered += 1;
+        } else if self.repeating && number > self.highest + 1 {
+            self.missing.add(self.highest + 1, number, now);
+        }
         self.highest = self.highest.max(number);
         self.tally.received += 1;
         let RtpPacket { marker, timestamp, payload, .. } = packet;
@@ -112,6 +127,7 @@ impl Assembler {
     fn begin_anew(&mut self, packet: &RtpPacket) {
         self.ssrc = packet.ssrc;
         self.held.clear();
+        self.missing.clear();
         self.highest = i64::from(packet.sequence);
         if self.next.replace(self.highest).is_some() {
             self.lose();
@@ -130,6 +146,23 @@ impl Assembler {
     /// A key frame is wanted, though nothing was lost on the way.
     pub(crate) fn want_key_frame(&mut self) {
         self.wanted = true;
+    }
+
+    /// Whether the other side repeats packets that it is asked for.
+    pub(crate) fn set_repeating(&mut self, repeating: bool) {
+        if self.repeating && !repeating {
+            self.missing.clear();
+        }
+        self.repeating = repeating;
+    }
+
+    /// The packets that are to be asked for now, by their sequence numbers.
+    pub(crate) fn missing(&mut self, now: Instant) -> Vec<u16> {
+        self.missing.due(now)
+    }
+
+    fn patience(&self) -> Duration {
+        if self.repeating { self.missing.patience() } else { PATIENCE }
     }
 
     fn lose(&mut self) {
@@ -208,7 +241,7 @@ impl Assembler {
         };
         self.gap = Some((missing, since));
         let many = self.held.range(missing..).nth(MOST_BEYOND).is_some();
-        if now.saturating_duration_since(since) < PATIENCE && !many {
+        if now.saturating_duration_since(since) < self.patience() && !many {
             return false;
         }
         self.tally.lost += u64::try_from(beyond - missing).unwrap_or_default();
@@ -221,6 +254,7 @@ impl Assembler {
 
     fn skip_to(&mut self, number: i64) {
         self.held = self.held.split_off(&number);
+        self.missing.forget_before(number);
         self.next = Some(number);
     }
 
@@ -274,8 +308,8 @@ impl Assembler {
 
     /// When something is to be done without a packet having come.
     pub(crate) fn deadline(&self, now: Instant) -> Option<Instant> {
-        let gap = self.gap.map(|(_, since)| since + PATIENCE);
-        [gap, self.ask_at(now)].into_iter().flatten().min()
+        let gap = self.gap.map(|(_, since)| since + self.patience());
+        [gap, self.ask_at(now), self.missing.deadline()].into_iter().flatten().min()
     }
 }
 

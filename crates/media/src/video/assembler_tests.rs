@@ -100,6 +100,61 @@ fn after_a_loss_a_key_frame_is_asked_for_and_nothing_comes_before_it() {
 }
 
 #[test]
+fn what_is_sent_again_leaves_no_hole() {
+    let stream = stream(VideoCodec::Vp8, &[3_000; 30], 8);
+    let (mut assembler, start) = (Assembler::new(), Instant::now());
+    assembler.set_repeating(true);
+    let mut frames = Vec::new();
+    let mut again: Vec<(Instant, RtpPacket)> = Vec::new();
+    // A packet every 10 ms; five of a key frame and what follows are lost, and come 40 ms after they were asked for. So are
+    // the first ones that are sent again.
+    let mut vain = 2;
+    for (number, packet) in stream.packets.iter().enumerate() {
+        let now = start + millis(number as u64 * 10);
+        if !(24..29).contains(&number) {
+            assembler.push(VideoCodec::Vp8, packet.clone(), now);
+        }
+        again.retain(|(at, packet)| {
+            if *at <= now {
+                assembler.push(VideoCodec::Vp8, packet.clone(), now);
+            }
+            *at > now
+        });
+        frames.extend(all(&mut assembler, now));
+        for sequence in assembler.missing(now) {
+            let lost = stream.packets.iter().find(|packet| packet.sequence == sequence).expect("of the stream");
+            if vain > 0 {
+                vain -= 1;
+            } else {
+                again.push((now + millis(40), lost.clone()));
+            }
+        }
+        assert!(!assembler.asks(now), "no key frame is needed");
+    }
+    frames.extend(all(&mut assembler, start + millis(1_000)));
+    assert!(frames == stream.pictures, "{} of {} pictures", frames.len(), stream.pictures.len());
+    assert_eq!((assembler.tally.lost, assembler.tally.recovered, assembler.tally.dropped), (0, 5, 0));
+
+    // What never comes is given up, and a key frame asked for.
+    let (mut assembler, mut asked) = (Assembler::new(), 0);
+    assembler.set_repeating(true);
+    for (number, packet) in stream.packets.iter().enumerate() {
+        let now = start + millis(number as u64 * 20);
+        if number != 1 {
+            assembler.push(VideoCodec::Vp8, packet.clone(), now);
+        }
+        all(&mut assembler, now);
+        asked += assembler.missing(now).len();
+        if assembler.asks(now) {
+            assert!((150..=600).contains(&(number * 20)), "{number}");
+            break;
+        }
+    }
+    assert!((2..=6).contains(&asked), "asked {asked} times");
+    assert_eq!(assembler.tally.lost, 1);
+}
+
+#[test]
 fn the_request_is_repeated_until_the_key_frame_comes_but_not_into_silence() {
     let stream = stream(VideoCodec::Vp8, &[500; 40], 100);
     let (mut assembler, start) = (Assembler::new(), Instant::now());
@@ -148,6 +203,7 @@ proptest! {
         h264: bool,
         fates in prop::collection::vec(0u8..100, 200),
         silence in 0u64..30,
+        repeating: bool,
     ) {
         let codec = if h264 { VideoCodec::H264 } else { VideoCodec::Vp8 };
         let stream = stream(codec, &sizes, every);
@@ -164,9 +220,11 @@ proptest! {
         }
         sent.sort_by_key(|(place, _)| *place);
         let (mut assembler, start) = (Assembler::new(), Instant::now());
+        assembler.set_repeating(repeating);
         let mut frames = Vec::new();
         for (place, packet) in sent {
             let now = start + millis(place * silence / 10);
+            prop_assert!(assembler.missing(now).len() <= 256 * usize::from(repeating));
             assembler.push(codec, packet, now);
             frames.extend(all(&mut assembler, now));
             prop_assert!(assembler.held.len() <= stream.packets.len());

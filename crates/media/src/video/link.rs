@@ -62,6 +62,7 @@ pub(crate) struct Figures {
     pub(crate) frames_dropped: AtomicU64,
     pub(crate) packets_received: AtomicU64,
     pub(crate) packets_lost: AtomicU64,
+    pub(crate) packets_recovered: AtomicU64,
     pub(crate) key_frames_requested: AtomicU64,
     pub(crate) key_frame_requests: AtomicU64,
 }
@@ -146,6 +147,7 @@ impl VideoLink {
             frames_dropped: count(&figures.frames_dropped),
             packets_received: count(&figures.packets_received),
             packets_lost: count(&figures.packets_lost),
+            packets_recovered: count(&figures.packets_recovered),
             key_frames_requested: count(&figures.key_frames_requested),
             key_frame_requests: count(&figures.key_frame_requests),
         }

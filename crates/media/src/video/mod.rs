@@ -19,6 +19,7 @@ mod h264;
 mod h264_size;
 mod ivf;
 mod link;
+mod missing;
 mod pacer;
 mod payload;
 mod player;
@@ -71,8 +72,9 @@ pub enum VideoSource {
     Frames(VideoFrameReader),
 }
 
-/// Where the pictures that come in go. Only complete ones are handed over, from a key frame on; after a loss nothing more
-/// until the next key frame, which is asked for.
+/// Where the pictures that come in go. Only complete ones are handed over, from a key frame on. Packets that are
+/// lost are asked for again where both sides can do that; after a loss that stays nothing more is handed over until the next key
+/// frame, which is asked for.
 #[derive(Debug, Clone, Default)]
 pub enum VideoSink {
     /// Nowhere; they are put together and counted all the same.
@@ -108,6 +110,8 @@ pub struct VideoStats {
     pub packets_received: u64,
     /// Packets that never came, by their sequence numbers.
     pub packets_lost: u64,
+    /// Packets that came after they had been asked for again.
+    pub packets_recovered: u64,
     /// Key frames that we asked the other side for.
     pub key_frames_requested: u64,
     /// Times that the other side asked for one.

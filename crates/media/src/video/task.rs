@@ -155,6 +155,7 @@ impl Work {
     fn receive(&mut self, now: Instant) {
         let shared = self.parts.shared.clone();
         let codecs = self.route.map(|route| route.payload_types).unwrap_or_default();
+        self.assembler.set_repeating(self.route.is_some_and(|route| route.repeats));
         for (packet, arrival) in shared.video.take_packets() {
             if let Some(codec) = codecs.codec(packet.payload_type) {
                 self.assembler.push(codec, packet, arrival);
@@ -172,10 +173,11 @@ impl Work {
                 self.hand_on(frame);
             }
         }
-        let Tally { received, lost, dropped } = std::mem::take(&mut self.assembler.tally);
+        let Tally { received, lost, recovered, dropped } = std::mem::take(&mut self.assembler.tally);
         let figures = &shared.video.figures;
         count(&figures.packets_received, received);
         count(&figures.packets_lost, lost);
+        count(&figures.packets_recovered, recovered);
         count(&figures.frames_dropped, dropped);
     }
 
@@ -205,8 +207,12 @@ impl Work {
         }
     }
 
-    /// Asks the other side for a key frame, if one is needed.
+    /// Asks the other side for packets that are missing, and for a key frame if one is needed.
     fn ask(&mut self, now: Instant) {
+        let missing = self.assembler.missing(now);
+        if !missing.is_empty() {
+            self.parts.transport.request_packets(&missing);
+        }
         let link = &self.parts.shared.video;
         let free = self.asked_key.is_none_or(|asked| now.saturating_duration_since(asked) >= KEY_PAUSE);
         let by_program = link.ask_for_key_frame.swap(false, Ordering::AcqRel) && free;

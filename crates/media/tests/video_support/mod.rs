@@ -1,19 +1,19 @@
-//! What the video tests share: the committed films, legs with video, and a wire that loses packets.
+//! What the video tests share: the committed films, legs with video, and a wire that loses packets (`wire`).
 #![allow(dead_code, reason = "each test program uses its part")]
 
-use std::net::SocketAddr;
+mod wire;
+
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use ewebrtc_media::transport::VideoCodec;
 use ewebrtc_media::{
     AudioSink, AudioSource, LegConfig, LegEvent, VideoFrame, VideoFrameReader, VideoSink, VideoSource, video_channel,
 };
-use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
 use crate::leg_common::{PATIENCE, Party, config};
+pub use wire::Wire;
+use wire::at;
 
 pub fn counter(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/data").join(name)
@@ -105,63 +105,22 @@ pub async fn video_party(source: Option<VideoSource>) -> (Party, VideoFrameReade
     (party, reader)
 }
 
-/// A wire between two legs. Each one sees the other at an address of the wire.
-pub struct Wire {
-    /// Where the answerer is seen by the offerer, and the other way round.
-    answerer: SocketAddr,
-    offerer: SocketAddr,
-    every: Arc<AtomicUsize>,
-    task: tokio::task::JoinHandle<()>,
-}
-
 impl Wire {
-    pub async fn new() -> Wire {
-        let bind = || UdpSocket::bind("127.0.0.1:0");
-        let (to_answerer, to_offerer) = (bind().await.expect("a port"), bind().await.expect("a port"));
-        let address = |socket: &UdpSocket| socket.local_addr().expect("an address");
-        let (answerer, offerer) = (address(&to_answerer), address(&to_offerer));
-        let every: Arc<AtomicUsize> = Arc::default();
-        let lose = every.clone();
-        let task = tokio::spawn(async move {
-            let (mut a, mut b): (Option<SocketAddr>, Option<SocketAddr>) = (None, None);
-            let (mut one, mut other) = ([0; 2_000], [0; 2_000]);
-            let mut count = 0;
-            loop {
-                tokio::select! {
-                    // From the offerer to the answerer, with losses of media.
-                    Ok((length, from)) = to_answerer.recv_from(&mut one) => {
-                        a = Some(from);
-                        let is_rtp = (128..192).contains(&one[0]) && !(192..224).contains(&one[1]);
-                        count += usize::from(is_rtp);
-                        let every = lose.load(Ordering::Relaxed);
-                        if is_rtp && every > 0 && count % every == 0 {
-                            continue;
-                        }
-                        if let Some(b) = b {
-                            let _ = to_offerer.send_to(&one[..length], b).await;
-                        }
-                    }
-                    Ok((length, from)) = to_offerer.recv_from(&mut other) => {
-                        b = Some(from);
-                        if let Some(a) = a {
-                            let _ = to_answerer.send_to(&other[..length], a).await;
-                        }
-                    }
-                }
-            }
-        });
-        Wire { answerer, offerer, every, task }
-    }
-
-    /// Of so many packets of media one is lost, from the offerer to the answerer; 0: none.
-    pub fn lose_every(&self, packets: usize) {
-        self.every.store(packets, Ordering::Relaxed);
-    }
-
     /// As [`crate::leg_common::call`], over this wire.
     pub async fn call(&self, caller: &mut Party, callee: &mut Party) {
-        let offer = caller.leg.create_offer().await.expect("an offer");
-        let answer = callee.leg.answer_offer(&at(&offer, self.offerer)).await.expect("an answer");
+        self.call_as(caller, callee, str::to_owned).await;
+    }
+
+    /// As [`Wire::call`], between two who do not know that packets can be repeated.
+    pub async fn call_without_repeats(&self, caller: &mut Party, callee: &mut Party) {
+        let without =
+            |text: &str| text.lines().filter(|line| !line.ends_with(" nack")).map(|l| format!("{l}\r\n")).collect();
+        self.call_as(caller, callee, without).await;
+    }
+
+    async fn call_as(&self, caller: &mut Party, callee: &mut Party, change: fn(&str) -> String) {
+        let offer = change(&caller.leg.create_offer().await.expect("an offer"));
+        let answer = change(&callee.leg.answer_offer(&at(&offer, self.offerer)).await.expect("an answer"));
         caller.leg.apply_answer(&at(&answer, self.answerer)).await.expect("the answer is accepted");
         for party in [caller, callee] {
             party.expect(&LegEvent::TransportConnected).await;
@@ -169,23 +128,4 @@ impl Wire {
             party.leg.activate();
         }
     }
-}
-
-impl Drop for Wire {
-    fn drop(&mut self) {
-        self.task.abort();
-    }
-}
-
-/// A description with one candidate.
-fn at(text: &str, address: SocketAddr) -> String {
-    let mut given = false;
-    let lines = text.lines().filter_map(|line| {
-        if !line.starts_with("a=candidate:") {
-            return Some(format!("{line}\r\n"));
-        }
-        let first = !std::mem::replace(&mut given, true);
-        first.then(|| format!("a=candidate:1 1 udp 2130706431 {} {} typ host\r\n", address.ip(), address.port()))
-    });
-    lines.collect()
 }
