@@ -4,7 +4,7 @@
 mod core_support;
 
 use core_support::{AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, event, mod_done, mod_received};
-use ewebrtc::core::{Handle, MediaOrder, Verb};
+use ewebrtc::core::{Handle, Input, MediaOrder, Verb};
 use serde_json::{Value, json};
 use std::time::Duration;
 
@@ -192,25 +192,87 @@ fn a_move_and_a_transfer_that_were_taken_come_to_be() {
     phone.finish();
 }
 
+/// The peer holds, and nobody has heard our answer.
+fn unheard() -> (Driver, Handle) {
+    let (mut phone, call) = talking();
+    phone.deliver(&[mod_received("m1", HOLD_SDP)]);
+    phone.describe(call);
+    let put = phone.find(Verb::Put, C1).expect("the answer");
+    phone.fail(put.id);
+    assert_eq!(phone.names(), Vec::<String>::new(), "the user has asked for nothing");
+    (phone, call)
+}
+
+const HELD_THERE: [&str; 3] = ["sc connected>modification-accepted", "sc modification-accepted>connected", "call:held"];
+
+#[test]
+fn an_answer_to_the_peer_that_was_not_heard_is_sent_again() {
+    let (mut phone, call) = unheard();
+    for _ in 0..3 {
+        assert!(phone.find(Verb::Put, C1).is_none(), "not at once");
+        phone.advance(Duration::from_secs(2));
+        let again = phone.find(Verb::Put, C1).expect("sent again");
+        assert!(again.request.headers.contains(&("x-modId", "m1".to_owned())));
+        phone.fail(again.id);
+    }
+    phone.input(Input::Connectivity { online: false });
+    phone.advance(Duration::from_secs(10));
+    assert!(phone.find(Verb::Put, C1).is_none(), "not without a network");
+    phone.input(Input::Connectivity { online: true });
+    phone.advance(Duration::from_secs(2));
+    phone.taken("c1");
+    phone.deliver(&[mod_done("m1")]);
+    assert_eq!(phone.names(), [&["connectivity:off", "connectivity:on"], &HELD_THERE[..]].concat());
+    phone.peer_changes(call, "c1", "m2", AUDIO_SDP);
+    assert_eq!(phone.names().last().map(String::as_str), Some("call:resumed"));
+    phone.can_go_on();
+}
+
+#[test]
+fn an_answer_that_is_never_heard_is_given_up_when_the_gateway_has_done_so() {
+    let (mut phone, _) = unheard();
+    phone.deliver(&[event("c1", "mod-terminated", &[("modId", "m1"), ("reason", "No")])]);
+    phone.advance(Duration::from_secs(10));
+    assert!(phone.find(Verb::Put, C1).is_none(), "the gateway has given up");
+    assert_eq!(phone.names(), Vec::<String>::new());
+    phone.can_go_on();
+
+    let (mut phone, _) = unheard();
+    for _ in 0..30 {
+        phone.advance(Duration::from_secs(2));
+        let again = phone.find(Verb::Put, C1).expect("sent again");
+        phone.fail(again.id);
+    }
+    assert_eq!(phone.names(), ["error 0002"]);
+    phone.can_go_on();
+}
+
 #[test]
 fn who_is_held_knows_it_although_its_answer_was_not_confirmed() {
-    for overtaken in [false, true] {
+    for how in ["while it waits", "before the loss is known", "after a refusal"] {
         let (mut phone, call) = talking();
         phone.deliver(&[mod_received("m1", HOLD_SDP)]);
         phone.describe(call);
         let put = phone.find(Verb::Put, C1).expect("the answer");
-        if overtaken {
+        if how == "before the loss is known" {
             phone.deliver(&[mod_done("m1")]);
         }
         phone.fail(put.id);
-        if !overtaken {
-            assert_eq!(phone.names(), ["error 0002"]);
-            phone.deliver(&[mod_done("other")]);
-            assert_eq!(phone.names(), Vec::<String>::new());
-            phone.deliver(&[mod_done("m1")]);
+        match how {
+            "while it waits" => {
+                phone.deliver(&[mod_done("other")]);
+                assert_eq!(phone.names(), Vec::<String>::new());
+                phone.deliver(&[mod_done("m1")]);
+            }
+            // The gateway has taken the first one, and knows of no change any more.
+            "after a refusal" => {
+                phone.advance(Duration::from_secs(2));
+                phone.reply(Verb::Put, C1, 409, &[], "");
+                phone.deliver(&[mod_done("m1")]);
+            }
+            _ => {}
         }
-        let held = ["sc connected>modification-accepted", "sc modification-accepted>connected", "call:held"];
-        assert_eq!(phone.names(), held, "{overtaken}");
+        assert_eq!(phone.names(), HELD_THERE, "{how}");
         phone.peer_changes(call, "c1", "m2", AUDIO_SDP);
         assert_eq!(phone.names().last().map(String::as_str), Some("call:resumed"));
         phone.can_go_on();

@@ -149,7 +149,7 @@ impl PhoneCore {
             Ok(response) => !ours || response.status == TAKEN,
             Err(_) => unheard && call.is_some_and(Call::outcome_is_here),
         };
-        let doubt = Doubt::about_change(t.now, change).filter(|_| unheard && !taken);
+        let doubt = Doubt::about_change(t.now, change).filter(|_| ours && unheard && !taken);
         if let Some(call) = self.slots.get_mut(handle).filter(|_| doubt.is_some()) {
             call.doubt = doubt;
         }
@@ -161,7 +161,7 @@ impl PhoneCore {
                 self.undo_change(t, handle, &Failure::Problem(&Problem::own("0001", &text)));
             }
             (true, Err(problem)) => self.undo_change(t, handle, &Failure::Problem(&problem)),
-            (false, Err(problem)) => self.drop_peer_change(t, handle, &problem),
+            (false, Err(problem)) => self.peer_not_taken(t, handle, &problem),
         }
         self.replay_deferred(t, handle);
     }
@@ -219,7 +219,14 @@ impl PhoneCore {
                 }
                 match peer.stage {
                     PeerStage::Accepted => self.settle_peer(t, handle, success, event),
-                    PeerStage::Asking | PeerStage::Answering => {
+                    PeerStage::Unheard if success => {
+                        self.peer_taken(t, handle);
+                        // In a conference that is all.
+                        if self.slots.get(handle).is_some_and(|call| call.change.is_some()) {
+                            self.settle_peer(t, handle, success, event);
+                        }
+                    }
+                    PeerStage::Asking | PeerStage::Answering | PeerStage::Unheard => {
                         self.withdraw_peer_change(t, handle);
                         self.after_change(t, handle);
                     }
@@ -383,6 +390,7 @@ impl PhoneCore {
                 let why = "The gateway did not say how the change ended.";
                 self.undo_change(t, handle, &Failure::Refused(Some(why)));
             }
+            Side::Peer(peer) if peer.stage == PeerStage::Unheard => self.tell_answer_again(t, handle),
             Side::Peer(_) => {
                 self.close_peer_change(t, handle, true, None);
                 self.after_change(t, handle);

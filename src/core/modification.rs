@@ -110,6 +110,8 @@ pub(super) enum PeerStage {
     Answering,
     /// The PUT is in flight.
     Accepting,
+    /// It was not answered, and is sent again after a pause.
+    Unheard,
     /// The gateway has it; `mod-terminated` is awaited.
     Accepted,
 }
@@ -135,6 +137,8 @@ pub(super) struct Peer {
     pub(super) anew: bool,
     /// What we answered.
     pub(super) ours: Option<String>,
+    /// How often our answer was not heard.
+    pub(super) unheard: u32,
     /// Our offer has its answer.
     pub(super) answered: bool,
     /// The user's decision about an upgrade or downgrade.
@@ -335,6 +339,7 @@ mod tests {
             offer: None,
             anew: false,
             ours: None,
+            unheard: 0,
             answered: false,
             accepted,
         }

@@ -6,7 +6,8 @@
 
 use super::call::{Call, CallMedia, CallState, Ordered, Phase, Until, Waiting};
 use super::changes::{Failure, NO_REASON};
-use super::errors::{Problem, sdk};
+use super::doubt::Doubt;
+use super::errors::{Problem, ProblemKind, sdk};
 use super::events;
 use super::io::{Handle, MediaOrder};
 use super::modification::{
@@ -14,8 +15,13 @@ use super::modification::{
 };
 use super::phone::{PhoneCore, Turn};
 use super::repair::comes_anew;
-use super::requests::Draft;
+use super::requests::{Draft, Purpose};
 use ewebrtc_wire::{CallAction, EventObject, Kind, Sdp};
+use std::time::Duration;
+
+/// Pause before an answer that was not heard is sent again, and how often that happens: for a minute.
+const PAUSE: Duration = Duration::from_secs(2);
+const MOST_UNHEARD: u32 = 30;
 
 /// Orders to the media side without an outcome, beyond which an offer of the peer is refused: one that asks faster than
 /// descriptions can be made is not ours to keep up with.
@@ -62,6 +68,7 @@ impl PhoneCore {
             offer,
             anew,
             ours: None,
+            unheard: 0,
             answered: false,
             accepted: None,
         }));
@@ -84,7 +91,7 @@ impl PhoneCore {
                 OwnStage::Offering | OwnStage::Requested | OwnStage::MoveInitiated | OwnStage::Moved => {}
             },
             Some(Side::Peer(peer)) => match peer.stage {
-                PeerStage::Asking | PeerStage::Answering => self.withdraw_peer_change(t, handle),
+                PeerStage::Asking | PeerStage::Answering | PeerStage::Unheard => self.withdraw_peer_change(t, handle),
                 PeerStage::Accepted => self.close_peer_change(t, handle, true, None),
                 PeerStage::Accepting => {}
             },
@@ -151,11 +158,60 @@ impl PhoneCore {
         self.after_change(t, handle);
     }
 
+    /// Our answer was not taken. Where nobody knows whether the gateway has got it, it is sent again: the other side waits for
+    /// it for a minute (D-17).
+    pub(super) fn peer_not_taken(&mut self, t: &mut Turn<'_>, handle: Handle, problem: &Problem) {
+        let now = t.now;
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        let Some(Change { side: Side::Peer(peer), until, .. }) = &mut call.change else { return };
+        if problem.kind == ProblemKind::NoAnswer && peer.unheard < MOST_UNHEARD {
+            (peer.stage, *until) = (PeerStage::Unheard, Some(now + PAUSE));
+            peer.unheard += 1;
+            return;
+        }
+        // A refusal may mean that it had been taken before.
+        let again = peer.unheard > 0;
+        if again {
+            call.doubt = call.change.as_ref().and_then(|change| Doubt::about_change(now, change));
+        }
+        let asked = call.waiting.iter().any(|waiting| waiting.until == Until::Changed);
+        if problem.is_unheard() || asked || !again {
+            let (item, cause) = (call.item(), call.cause.clone());
+            self.publish_problem(t, problem, Some(item), cause);
+        }
+        self.drop_peer_change(t, handle, problem);
+    }
+
+    /// The pause is over.
+    pub(super) fn tell_answer_again(&mut self, t: &mut Turn<'_>, handle: Handle) {
+        let now = t.now;
+        let may_ask = self.may_ask_gateway();
+        let Some(sid) = self.session.id.clone() else { return };
+        let Some(call) = self.slots.get_mut(handle) else { return };
+        let (kind, id) = (call.kind(), call.id.clone().unwrap_or_default());
+        let Some(Change { side: Side::Peer(peer), until, .. }) = &mut call.change else { return };
+        let sdp = peer.ours.as_deref().unwrap_or_default();
+        let draft = Draft::action(kind, &sid, &id, CallAction::AcceptModification, peer.mod_id.as_deref(), sdp);
+        match draft.filter(|_| may_ask) {
+            Some(draft) => {
+                peer.stage = PeerStage::Accepting;
+                self.requests.send(draft, Purpose::ChangeCall { item: handle }, t.out);
+            }
+            None if peer.unheard < MOST_UNHEARD => {
+                peer.unheard += 1;
+                *until = Some(now + PAUSE);
+            }
+            None => {
+                let problem = Problem::own("0002", "the answer to a change could not be told to the gateway");
+                let (item, cause) = (call.item(), call.cause.clone());
+                self.publish_problem(t, &problem, Some(item), cause);
+                self.drop_peer_change(t, handle, &problem);
+            }
+        }
+    }
+
     /// The gateway did not take our answer. State and flags stay (section 2.7.8).
-    pub(super) fn drop_peer_change(&mut self, t: &mut Turn<'_>, handle: Handle, problem: &Problem) {
-        let Some(call) = self.slots.get(handle) else { return };
-        let (item, cause) = (call.item(), call.cause.clone());
-        self.publish_problem(t, problem, Some(item), cause);
+    fn drop_peer_change(&mut self, t: &mut Turn<'_>, handle: Handle, problem: &Problem) {
         self.close_change(t, handle);
         self.finish_changed(t, handle, Some(problem.error.as_ref()));
         self.after_change(t, handle);

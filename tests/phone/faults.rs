@@ -200,18 +200,49 @@ async fn a_hold_whose_answer_is_lost_is_known_when_the_gateway_is_back() {
     bob.until("call:incoming").await;
     bob.phone.answer(AnswerOptions::default()).await.expect("answer");
     alice.until("media:established").await;
-    wire.set(Mode::Swallow).await;
+    wire.set(Mode::Swallow("")).await;
     assert_eq!(alice.phone.hold().await.expect_err("not answered").code(), Some("0002"));
     bob.until("call:held").await;
     wire.set(Mode::Pass).await;
     alice.until("call:held").await;
-    wire.set(Mode::Swallow).await;
+    wire.set(Mode::Swallow("")).await;
     assert_eq!(alice.phone.resume().await.expect_err("not answered").code(), Some("0002"));
     bob.until("call:resumed").await;
     wire.set(Mode::Pass).await;
     alice.until("call:resumed").await;
     alice.phone.logout().await.expect("logout");
     bob.until("call:disconnected").await;
+    bob.leave().await;
+    gateway.stop().await;
+}
+
+/// The answer of who is held gets lost on its way, then it is the gateway's answer to it: the other side is held all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hold_is_done_although_the_other_side_loses_its_answer() {
+    let gateway = gateway().await;
+    let wire = Wire::to(gateway.url()).await;
+    let mut alice = Party::login(&gateway, "alice").await;
+    let mut bob = behind(&wire, &gateway, "bob").await;
+    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    bob.until("call:incoming").await;
+    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
+    alice.until("media:established").await;
+    wire.set(Mode::Swallow("PUT")).await;
+    alice.phone.hold().await.expect("bob answers");
+    bob.until("call:held").await;
+    wire.set(Mode::Discard("PUT")).await;
+    let resuming = tokio::spawn({
+        let phone = alice.phone.clone();
+        async move { phone.resume().await }
+    });
+    alice.until("call:modification-in-progress").await;
+    wire.discarded().await;
+    wire.set(Mode::Pass).await;
+    resuming.await.expect("it ends").expect("bob answers again");
+    bob.until("call:resumed").await;
+    call.hangup().await.expect("hangup");
+    bob.until("call:disconnected").await;
+    alice.leave().await;
     bob.leave().await;
     gateway.stop().await;
 }

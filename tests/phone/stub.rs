@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinHandle;
 
 /// What the wire does with a connection.
@@ -14,8 +14,10 @@ use tokio::task::JoinHandle;
 pub enum Mode {
     /// Passes everything on.
     Pass,
-    /// Carries requests to the gateway, and ends the connection when it answers.
-    Swallow,
+    /// Carries requests to the gateway, and ends the connection when it answers one that begins with this.
+    Swallow(&'static str),
+    /// Takes a request that begins with this, and ends the connection; see [`Wire::discarded`].
+    Discard(&'static str),
     /// Nothing listens.
     Refuse,
     /// Accepts and resets at once.
@@ -43,6 +45,7 @@ struct State {
     frozen: watch::Sender<()>,
     target: String,
     connections: Vec<JoinHandle<()>>,
+    discarded: Arc<Notify>,
     /// Holds the port while nothing listens there, so that no other test gets it.
     placeholder: Option<TcpSocket>,
 }
@@ -65,6 +68,7 @@ impl Wire {
             frozen: watch::Sender::new(()),
             target,
             connections: Vec::new(),
+            discarded: Arc::default(),
             placeholder: None,
         }));
         let wire = Self { address, state, accepting: Mutex::new(None) };
@@ -118,6 +122,12 @@ impl Wire {
         self.freeze();
     }
 
+    /// Waits until a request was discarded.
+    pub async fn discarded(&self) {
+        let discarded = self.state.lock().expect("whole").discarded.clone();
+        discarded.notified().await;
+    }
+
     /// From now on leads to another gateway.
     pub async fn lead_to(&self, url: &str) {
         self.state.lock().expect("whole").target = url.trim_start_matches("http://").to_owned();
@@ -130,10 +140,11 @@ impl Wire {
             while let Ok((stream, _)) = listener.accept().await {
                 let mut guard = state.lock().expect("whole");
                 let (mode, target) = (guard.mode, guard.target.clone());
+                let discarded = guard.discarded.clone();
                 guard.connections.retain(|c| !c.is_finished());
                 let mut frozen = guard.frozen.subscribe();
                 guard.connections.push(tokio::spawn(async move {
-                    let mut served = std::pin::pin!(serve(stream, mode, target));
+                    let mut served = std::pin::pin!(serve(stream, mode, target, discarded));
                     tokio::select! {
                         () = served.as_mut() => {}
                         // Dropping it would close the connection.
@@ -177,15 +188,27 @@ pub fn tls() -> (tokio_rustls::TlsAcceptor, String) {
     (tokio_rustls::TlsAcceptor::from(Arc::new(config)), authority.pem())
 }
 
-async fn serve(mut stream: TcpStream, mode: Mode, target: String) {
+async fn serve(mut stream: TcpStream, mode: Mode, target: String, discarded: Arc<Notify>) {
     match mode {
         Mode::Pass => {
             if let Ok(mut gateway) = TcpStream::connect(&target).await {
                 let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
             }
         }
-        Mode::Swallow => {
-            if let Ok(mut gateway) = TcpStream::connect(&target).await {
+        Mode::Swallow(verb) | Mode::Discard(verb) => {
+            let mut begin = [0u8; 4096];
+            let length = stream.read(&mut begin).await.unwrap_or(0);
+            let meant = begin.starts_with(verb.as_bytes());
+            if meant && mode == Mode::Discard(verb) {
+                return discarded.notify_one();
+            }
+            if let Ok(mut gateway) = TcpStream::connect(&target).await
+                && gateway.write_all(&begin[..length]).await.is_ok()
+            {
+                if !meant {
+                    let _ = tokio::io::copy_bidirectional(&mut stream, &mut gateway).await;
+                    return;
+                }
                 let (mut from, _to) = stream.split();
                 let (mut answers, mut requests) = gateway.split();
                 let mut answer = [0u8; 1];
