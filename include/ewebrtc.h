@@ -105,7 +105,7 @@
  Version of this interface: the major number times 65536 plus the minor one. The minor number rises when something is
  added, the major one when something is removed or changed.
  */
-#define EWEBRTC_ABI_VERSION 65538
+#define EWEBRTC_ABI_VERSION 65539
 
 /*
  One request after the other waits at the gateway for events: what every gateway offers.
@@ -178,7 +178,7 @@ typedef struct {
      */
     ewebrtc_drop_fn drop_user;
     /*
-     Domain appended to names and short numbers. Default: that of one's own address as the gateway names it.
+     Domain appended to names and short numbers, at most 253 bytes. Default: that of one's own address as the gateway names it.
      */
     const char *domain;
     /*
@@ -197,7 +197,7 @@ typedef struct {
      */
     const char *audio_codecs;
     /*
-     Certificates in PEM that are trusted beside the operating system's.
+     Certificates in PEM that are trusted beside the operating system's, for the gateway and for "turns:" servers.
      */
     const char *root_certificates;
     /*
@@ -360,6 +360,31 @@ ewebrtc_status ewebrtc_phone_call_on(ewebrtc_phone phone,
                                      const char *options_json,
                                      const char *tag,
                                      char **out_result);
+
+/*
+ Looks whether there are events of this name, for programs that take events by their names: a misspelt one would never come.
+
+ name: must not be null. out_result: null, or receives {"value": null}, or {"error": {"ErrorCode": "4902", ...}} for a name of
+ no event, 4901 for the empty one. To be freed with ewebrtc_string_free; null on failure. Since version 1.3 of the interface.
+
+ As of every method, a refusal with a code is not a failure of this function: it answers EWEBRTC_OK and causes one event "error".
+ Errors (no event follows): EWEBRTC_ERR_NULL, _ARGUMENT, _NOT_FOUND.
+ */
+ewebrtc_status ewebrtc_phone_check_event(ewebrtc_phone phone,
+                                         const char *name,
+                                         char **out_result);
+
+/*
+ How a call or conference has ended, as a JSON object: "event" is the event that ended it, whole, and "error", where there was
+ one, what its last event "error" said. It is known from the moment on at which other functions answer EWEBRTC_ERR_NOT_FOUND
+ because the call has ended, also while that event is still on its way. A phone remembers the latest 64.
+
+ out_json: must not be null; to be freed with ewebrtc_string_free, null on failure. Since version 1.3 of the interface.
+ Errors: EWEBRTC_ERR_NULL, _STATE (it lives), _NOT_FOUND (no such phone; there never was such a call, as far as is known).
+ */
+ewebrtc_status ewebrtc_call_ended(ewebrtc_phone phone,
+                                  ewebrtc_call call,
+                                  char **out_json);
 
 /*
  Whether the phone counts as online: what the program said last by ewebrtc_phone_set_connectivity, else what the operating

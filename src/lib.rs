@@ -34,11 +34,12 @@ mod runtime;
 mod signal;
 
 pub use api::{
-    AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallInfo, CallSettings, CallerInfo, Capabilities,
-    ConferenceOptions, Credential, DevToken, DialOptions, Error, Event, EventChannel, Events, FrameRefused, IceConfig,
-    IcePolicy, IceServer, JoinOptions, LegStats, LogLevel, LogLine, LogManager, Logger, LoginOptions, Participant,
-    PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, Support, VideoCodec, VideoFrame, VideoReader,
-    VideoStats, VideoWriter, api_errors, dev_token, ice_from_json, is_network_connected, sdk_errors, utility,
+    AddressPolicy, AnswerOptions, ApiError, AudioCodec, Call, CallEnd, CallInfo, CallSettings, CallerInfo,
+    Capabilities, ConferenceOptions, Credential, DevToken, DialOptions, Error, Event, EventChannel, Events,
+    FrameRefused, IceConfig, IcePolicy, IceServer, JoinOptions, LegStats, LogLevel, LogLine, LogManager, Logger,
+    LoginOptions, Participant, PcmReader, PcmWriter, Phone, PhoneConfig, SdkError, Subscription, Support, VideoCodec,
+    VideoFrame, VideoReader, VideoStats, VideoWriter, api_errors, dev_token, ice_from_json, is_network_connected,
+    sdk_errors, utility,
 };
 #[cfg(feature = "gateway")]
 pub use api::{Gateway, GatewayConfig};

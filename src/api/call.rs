@@ -4,8 +4,10 @@
 
 use super::conferences::Participant;
 use super::error::Error;
+use super::event::Event;
 use super::phone::Phone;
 use crate::audio::{VideoReader, VideoWriter};
+use crate::core::io::ErrorObject;
 use crate::runtime::{lock, request_key_frame, stats};
 use ewebrtc_media::{LegStats, PcmReader, PcmWriter};
 use serde_json::Value;
@@ -30,7 +32,28 @@ pub struct CallInfo {
     pub participants: Vec<Participant>,
 }
 
-/// A call or conference, by its handle. It stays valid to hold after the call has ended; its methods answer [`Error::NotFound`] then.
+/// How a call or conference has ended.
+#[derive(Debug, Clone, PartialEq)]
+pub struct CallEnd {
+    event: Event,
+    error: Option<ErrorObject>,
+}
+
+impl CallEnd {
+    /// The event that ended it: `call:disconnected`, `call:rejected`, `call:canceled`, or that of a conference. It may still be
+    /// on its way to handlers.
+    pub fn event(&self) -> &Event {
+        &self.event
+    }
+
+    /// What the last `error` event of the call said; `None` when there was none.
+    pub fn error(&self) -> Option<&ErrorObject> {
+        self.error.as_ref()
+    }
+}
+
+/// A call or conference, by its handle. It stays valid to hold after the call has ended; its methods answer
+/// [`Error::NotFound`] then, and [`Call::end`] says how it has ended.
 #[derive(Clone)]
 pub struct Call {
     phone: Phone,
@@ -70,12 +93,7 @@ impl Call {
             }
             match event.name() {
                 "call:connected" | "conference:connected" => return Ok(()),
-                "call:disconnected"
-                | "call:rejected"
-                | "call:canceled"
-                | "conference:ended"
-                | "conference:canceled"
-                | "conference:invitation-rejected" => {
+                _ if event.ends_item() => {
                     let detail = event.text("message").map(|m| format!(": {m}")).unwrap_or_default();
                     return Err(Error::System(format!("{}{detail}", event.name())));
                 }
@@ -88,6 +106,13 @@ impl Call {
     /// State of the call, e.g. `connecting` or `connected` (phone-behaviour.md section 4); `None` when it has ended.
     pub fn state(&self) -> Option<String> {
         self.phone.item_state(self.handle)
+    }
+
+    /// How the call has ended: there as soon as [`Call::state`] is not, and as soon as a method answers [`Error::NotFound`] because
+    /// of it. `None` while it lives, when there never was such a call, and when 64 others of the phone have ended since.
+    pub fn end(&self) -> Option<CallEnd> {
+        let end = self.phone.item_end(self.handle)?;
+        Some(CallEnd { event: Event::new(end.event), error: end.error })
     }
 
     /// Ends the call in whatever way its state demands: cancels, rejects or hangs up. Completes with the call's end.

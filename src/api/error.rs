@@ -11,7 +11,7 @@ pub enum Error {
     /// A refusal or failure with a code of the catalogue; it was also published as an `error` event, or as
     /// `session:expired` or `gateway:unreachable` where the protocol says so.
     Phone(Box<ErrorObject>),
-    /// The handle is not (or no longer) that of a live call.
+    /// The handle is not (or no longer) that of a live call. Of one that has ended [`Call::end`](super::Call::end) says how.
     NotFound,
     /// The Phone API has no method of this name.
     UnknownMethod(String),

@@ -69,6 +69,11 @@ impl Event {
         self.get(property).and_then(Value::as_str)
     }
 
+    /// Whether the call or conference of this event is over.
+    pub(super) fn ends_item(&self) -> bool {
+        self.0.ends_item()
+    }
+
     /// The whole event as one JSON object: its properties and `event`, `seq`, `timestamp`, `call` or `conference`, `tag`.
     pub fn to_json(&self) -> Value {
         self.0.to_json()

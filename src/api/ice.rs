@@ -37,26 +37,41 @@ pub fn ice_from_json(settings: &Value) -> Result<IceConfig, Error> {
             "ipv6" => ice.addresses.ipv6 = value.as_bool().ok_or_else(wrong)?,
             "ports" => {
                 let ends: Option<Vec<u16>> = value.as_array().and_then(|list| list.iter().map(port).collect());
-                match ends.as_deref() {
-                    Some([first, last]) if first <= last => ice.ports = Some(*first..=*last),
-                    Some(_) | None => return Err(wrong()),
-                }
+                let Some([first, last]) = ends.as_deref() else { return Err(wrong()) };
+                ice.ports = Some(*first..=*last);
             }
             _ => return Err(refused(format!("there is no ICE setting {name:?}"))),
         }
     }
-    if !ice.addresses.ipv4 && !ice.addresses.ipv6 {
-        return Err(refused("neither IPv4 nor IPv6 addresses are allowed"));
-    }
+    check(&ice)?;
     Ok(ice)
 }
 
+/// Refuses settings with which no call could be made; no URL is quoted, since passwords may be in it.
+pub(super) fn check(ice: &IceConfig) -> Result<(), Error> {
+    if let Some(ports) = &ice.ports
+        && (ports.is_empty() || *ports.start() == 0)
+    {
+        return Err(refused(format!("ports {} to {} are no UDP ports", ports.start(), ports.end())));
+    }
+    if !ice.addresses.ipv4 && !ice.addresses.ipv6 {
+        return Err(refused("neither IPv4 nor IPv6 addresses are allowed"));
+    }
+    for (number, server) in ice.servers.iter().enumerate() {
+        if !server.is_readable() {
+            let number = number + 1;
+            return Err(refused(format!("ICE server {number} has no URL, or one that cannot be read")));
+        }
+    }
+    Ok(())
+}
+
 fn port(value: &Value) -> Option<u16> {
-    value.as_u64().and_then(|port| u16::try_from(port).ok()).filter(|port| *port > 0)
+    value.as_u64().and_then(|port| u16::try_from(port).ok())
 }
 
 /// Reads a list of servers: of each `urls` (a text or a list) or, as the Phone API names it, `url`; `username`, `credential`.
-/// `None`: it is no such list, or has a URL that cannot be read.
+/// `None`: it is no such list.
 pub(super) fn servers_from_json(list: &Value) -> Option<Vec<IceServer>> {
     list.as_array()?.iter().map(server).collect()
 }
@@ -83,9 +98,11 @@ fn server(entry: &Value) -> Option<IceServer> {
         Value::Array(list) => list.iter().map(|url| url.as_str().map(str::to_owned)).collect::<Option<_>>()?,
         Value::Null | Value::Bool(_) | Value::Number(_) | Value::Object(_) => return None,
     };
-    let server =
-        IceServer { urls, username: text(entry, "username")?, credential: Credential::new(text(entry, "credential")?) };
-    server.is_readable().then_some(server)
+    Some(IceServer {
+        urls,
+        username: text(entry, "username")?,
+        credential: Credential::new(text(entry, "credential")?),
+    })
 }
 
 /// A member that is a text, or absent and so empty.
@@ -126,7 +143,9 @@ mod tests {
             json!({"ipv4": false, "ipv6": false}),
             json!({"ports": [9, 8]}),
             json!({"ports": [0, 8]}),
+            json!({"ports": [0, 0]}),
             json!({"ports": [1, 2, 3]}),
+            json!({"ports": [1, 65_536]}),
             json!({"bundlePolicy": "secret"}),
         ];
         for settings in bad {

@@ -22,7 +22,7 @@ mod options;
 mod phone;
 mod settings;
 
-pub use call::{Call, CallInfo};
+pub use call::{Call, CallEnd, CallInfo};
 pub use capabilities::{Capabilities, Support, is_network_connected};
 pub use conferences::Participant;
 pub use config::PhoneConfig;

@@ -13,7 +13,6 @@ use super::settings::CallDefaults;
 use super::{logging, named};
 use crate::core::errors;
 use crate::core::io::{Command, CoreConfig, ErrorObject, Input};
-use crate::core::media_target::{LocalMedia, RemoteMedia};
 use crate::runtime::{
     self, ActorHandle, Dispatcher, Finished, LegSettings, MediaMap, Place, Reach, Reply, Settings, States, Undelivered,
 };
@@ -72,25 +71,10 @@ impl Phone {
     /// [`Error::Config`] says which setting cannot be used; [`Error::System`] when there are no threads.
     pub fn new(config: PhoneConfig) -> Result<Self, Error> {
         let client = signal::Client::new(&config.gateway, &config.root_certificates).map_err(Error::Config)?;
-        if LocalMedia::parse(&config.local_media).is_err() {
-            return Err(Error::Config(format!("local_media {:?} is no source", config.local_media)));
-        }
-        if RemoteMedia::parse(&config.remote_media).is_err() {
-            return Err(Error::Config(format!("remote_media {:?} is no sink", config.remote_media)));
-        }
-        if !(8_000..=48_000).contains(&config.pcm_rate) {
-            return Err(Error::Config(format!("pcm_rate {} is not within 8000 to 48000", config.pcm_rate)));
-        }
-        if config.audio_codecs.is_empty() {
-            return Err(Error::Config("audio_codecs is empty".into()));
-        }
-        if config.video_codecs.is_empty() {
-            return Err(Error::Config("video_codecs is empty".into()));
-        }
-        if config.opus_complexity > 10 {
-            return Err(Error::Config(format!("opus_complexity {} is not within 0 to 10", config.opus_complexity)));
-        }
+        config.check()?;
         let mut ice = config.ice;
+        // One list for everything that this phone does over TLS.
+        ice.extra_root_certificates_pem.extend(config.root_certificates);
         let place = Place::of(client.endpoint());
         // Loopback candidates reach whoever a gateway on loopback serves.
         ice.addresses.loopback |= place == Place::Loopback;
@@ -134,13 +118,19 @@ impl Phone {
     /// # Errors
     /// 4901 for an empty name, 4902 for an unknown one; nothing is registered then (P-44).
     pub fn on(&self, name: &str, handler: impl Fn(&Event) + Send + Sync + 'static) -> Result<Subscription, Error> {
-        if !ewebrtc_wire::is_event_name(name) {
-            let code = if name.is_empty() { "4901" } else { "4902" };
-            let error = errors::sdk(code, Some(format!("there is no event {name:?}")));
-            self.publish_error(error.clone(), None);
-            return Err(Error::Phone(Box::new(error)));
-        }
+        self.check_event_name(name)?;
         Ok(self.subscribe(Some(name), handler))
+    }
+
+    /// Refuses a name that is not that of an event, as [`Phone::on`] does, for languages that keep their handlers themselves.
+    pub(crate) fn check_event_name(&self, name: &str) -> Result<(), Error> {
+        if ewebrtc_wire::is_event_name(name) {
+            return Ok(());
+        }
+        let code = if name.is_empty() { "4901" } else { "4902" };
+        let error = errors::sdk(code, Some(format!("there is no event {name:?}")));
+        self.publish_error(error.clone(), None);
+        Err(Error::Phone(Box::new(error)))
     }
 
     /// Calls `handler` for every event, as [`Phone::on`] does for one name.
@@ -429,7 +419,12 @@ impl Phone {
 
     /// State of a live item; `None` when it has ended.
     pub(crate) fn item_state(&self, handle: u64) -> Option<String> {
-        runtime::lock(&self.0.states).get(&handle).cloned()
+        self.0.states.state(handle)
+    }
+
+    /// How an item has ended.
+    pub(super) fn item_end(&self, handle: u64) -> Option<runtime::End> {
+        self.0.states.end(handle)
     }
 
     /// What calls made from now on are set up with.

@@ -259,6 +259,15 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn certificates_of_the_settings_are_trusted_by_turn_as_well() {
+        let made = rcgen::generate_simple_self_signed(vec!["turn.example.org".to_owned()]).expect("a certificate");
+        let mut config = PhoneConfig::new("http://127.0.0.1:1");
+        config.root_certificates = vec![made.cert.pem()];
+        let phone = Phone::new(config).expect("a phone");
+        assert_eq!(lock(&phone.defaults().now).ice.extra_root_certificates_pem, [made.cert.pem()]);
+    }
+
     #[test]
     fn policies_have_the_names_of_the_phone_api() {
         for name in ["all", "relay", "none"] {

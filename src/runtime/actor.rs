@@ -5,20 +5,20 @@
 //! Must not import: `api`, `ffi`.
 
 use super::dispatcher::{Dispatcher, PublishedEvent};
-use super::legs::{Legs, MediaMap, Reporter, SharedLegSettings, lock};
+use super::legs::{Legs, MediaMap, Reporter, SharedLegSettings};
 use super::network::{Network, Reach};
+use super::states::States;
 use crate::audio::Studio;
 use crate::core::io::{
-    Command, CoreConfig, ErrorObject, Event, Handle, Input, ItemRef, Output, Refusal, RequestId, SocketId, SocketNews,
-    SocketOrder,
+    Command, CoreConfig, ErrorObject, Event, Input, Output, Refusal, RequestId, SocketId, SocketNews, SocketOrder,
 };
 use crate::core::{PhoneCore, errors};
 use crate::signal;
 use serde_json::{Map, Value};
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant, SystemTime};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc, oneshot, watch};
 use tokio::task::AbortHandle;
@@ -87,9 +87,6 @@ enum Message {
         _place: OwnedSemaphorePermit,
     },
 }
-
-/// State of every live item by its handle, as the last published event says; read by the public handles.
-pub type States = Arc<Mutex<HashMap<Handle, String>>>;
 
 /// The way to a phone's actor, usable from any thread.
 #[derive(Clone)]
@@ -197,6 +194,12 @@ struct Actor {
     overflowed: bool,
 }
 
+/// An event that is ready to be published, and who is to be told first that a command has finished.
+struct Ready {
+    event: PublishedEvent,
+    finished: Option<(Finished, Result<(), Box<ErrorObject>>)>,
+}
+
 /// Separates our number of a command from the application's tag inside the tag that the core sees.
 const MARK: char = '\u{1}';
 
@@ -279,7 +282,7 @@ impl Actor {
                     Ok(value) => {
                         let made = value.get("call").or(value.get("conference"));
                         if let Some(item) = made.and_then(Value::as_u64) {
-                            lock(&self.states).entry(item).or_insert_with(|| "created".into());
+                            self.states.created(item);
                         }
                     }
                     Err(_) => drop(self.finished.remove(&tag)),
@@ -307,8 +310,9 @@ impl Actor {
                 Output::Socket { id, order } => self.order_socket(id, order),
                 Output::Media { item, order } => self.legs.order(item, order),
                 Output::Event(event) => {
-                    self.note(&event);
-                    events.push(event);
+                    let ready = self.prepare(event, events.len() as u64);
+                    self.states.note(&ready.event);
+                    events.push(ready);
                 }
                 Output::Closed => closed = true,
             }
@@ -320,33 +324,14 @@ impl Actor {
             self.legs.close().await;
         }
         let mut fits = true;
-        for event in events {
-            fits &= self.publish(event);
+        for ready in events {
+            fits &= self.publish(ready);
         }
         if !fits && !closed {
             log::error!("the events of a phone are not taken; the phone is closed");
             let _ = self.back.send(Message::Input(Input::Close));
         }
         closed
-    }
-
-    /// Keeps the states of live items, before anybody can ask for them.
-    fn note(&self, event: &Event) {
-        let Some(ItemRef::Call(handle) | ItemRef::Conference(handle)) = event.item else { return };
-        let mut states = lock(&self.states);
-        match event.data.get("newState").and_then(Value::as_str) {
-            Some("disconnected" | "canceled" | "rejected") => {
-                states.remove(&handle);
-            }
-            Some(state) => {
-                states.insert(handle, state.to_owned());
-            }
-            // The first events of an item come before its first change of state; later ones may follow its end.
-            None if matches!(event.name, "dialing" | "call:incoming" | "conference:invitation-received") => {
-                states.insert(handle, "created".into());
-            }
-            None => {}
-        }
     }
 
     fn request(&mut self, id: RequestId, request: crate::core::io::HttpRequest) {
@@ -396,28 +381,38 @@ impl Actor {
         }
     }
 
-    fn publish(&mut self, event: Event) -> bool {
+    /// Makes the event that is published, `before` others of the same turn waiting in front of it.
+    fn prepare(&mut self, event: Event, before: u64) -> Ready {
+        let mut finished = None;
         if event.name == "command:finished"
-            && let Some(finished) = event.tag.as_ref().and_then(|tag| self.finished.remove(tag))
+            && let Some(sender) = event.tag.as_ref().and_then(|tag| self.finished.remove(tag))
         {
             let error = event.data.get("error").and_then(|e| serde_json::from_value(e.clone()).ok());
-            let _ = finished.send(error.map_or(Ok(()), |e: ErrorObject| Err(Box::new(e))));
-        }
-        let mut data = restore_tags(event.data);
-        if event.name == "phone:closed" && self.overflowed {
-            data.insert("message".into(), "the events of the phone were not taken".into());
+            finished = Some((sender, error.map_or(Ok(()), |e: ErrorObject| Err(Box::new(e)))));
         }
         let now = SystemTime::now();
         let at = now.checked_sub(event.age).unwrap_or(now);
-        let fits = self.dispatcher.push(PublishedEvent {
+        let event = PublishedEvent {
             name: event.name,
-            seq: self.seq + 1,
+            seq: self.seq + 1 + before,
             timestamp: humantime::format_rfc3339_millis(at).to_string(),
             item: event.item,
             tag: event.tag.and_then(|tag| application_tag(&tag)),
-            data,
-        });
+            data: restore_tags(event.data),
+        };
+        Ready { event, finished }
+    }
+
+    fn publish(&mut self, Ready { mut event, finished }: Ready) -> bool {
+        if let Some((sender, outcome)) = finished {
+            let _ = sender.send(outcome);
+        }
+        if event.name == "phone:closed" && self.overflowed {
+            event.data.insert("message".into(), "the events of the phone were not taken".into());
+        }
         // What found no room has no number either: those that are delivered count without a hole.
+        event.seq = self.seq + 1;
+        let fits = self.dispatcher.push(event);
         self.seq += u64::from(fits);
         self.overflowed |= !fits;
         fits

@@ -42,6 +42,18 @@ pub struct PublishedEvent {
 }
 
 impl PublishedEvent {
+    /// Whether the call or conference of this event is over. An invitation that this phone has declined is; the host of a
+    /// conference hears of invitees who have, and goes on.
+    pub fn ends_item(&self) -> bool {
+        match self.name {
+            "call:disconnected" | "call:rejected" | "call:canceled" | "conference:ended" | "conference:canceled" => {
+                true
+            }
+            "conference:invitation-rejected" => !self.data.contains_key("participant"),
+            _ => false,
+        }
+    }
+
     /// One JSON object: the properties and what every event has.
     pub fn to_json(&self) -> Value {
         let mut map = self.data.clone();

@@ -6,11 +6,13 @@ mod actor;
 mod dispatcher;
 mod legs;
 mod network;
+mod states;
 
-pub use actor::{ActorHandle, Finished, Reply, Settings, States, Undelivered};
+pub use actor::{ActorHandle, Finished, Reply, Settings, Undelivered};
 pub use dispatcher::{Dispatcher, Handler, PublishedEvent};
 pub use legs::{LegSettings, MediaMap, SharedLegSettings, lock, request_key_frame, stats};
 pub use network::{Place, Reach};
+pub use states::{End, States};
 
 use once_cell::sync::OnceCell;
 use std::io;

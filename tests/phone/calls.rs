@@ -169,6 +169,50 @@ async fn pcm_that_is_written_comes_back_from_echo() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn how_a_call_has_ended_is_known_as_soon_as_it_is_over() {
+    let gateway = gateway().await;
+    let (mut alice, mut bob) = (Party::login(&gateway, "alice").await, Party::login(&gateway, "bob").await);
+    for round in 0..5 {
+        let call = connected(&mut alice, &mut bob).await;
+        assert_eq!(call.end(), None, "it lives");
+        let watched = call.clone();
+        // Between the two there is no moment, however closely one looks.
+        let watching = tokio::task::spawn_blocking(move || {
+            while watched.state().is_some() {}
+            watched.end().expect("it is over, so it is known how")
+        });
+        match round % 2 {
+            0 => bob.phone.hangup().await.expect("hangup"),
+            _ => drop(call.hangup().await),
+        }
+        let end = timeout(PATIENCE, watching).await.expect("it ends").expect("no panic");
+        let event = alice.until("call:disconnected").await;
+        assert_eq!((end.event(), end.error()), (&event, None));
+        assert_eq!(call.mute().await, Err(Error::NotFound));
+        bob.until("call:disconnected").await;
+        alice.forget();
+        bob.forget();
+    }
+    assert_eq!(alice.phone.call(4_711).end(), None, "there never was such a call");
+    let mut options = DialOptions::new("alice");
+    options.media.local_media = Some("wav:/no/such/file.wav".into());
+    let call = bob.phone.dial(options).await.expect("accepted");
+    let event = bob.until("call:disconnected").await;
+    let end = call.end().expect("it is over");
+    assert_eq!((end.event(), end.error().map(|error| error.error_code.as_str())), (&event, Some("0020")));
+    // Also when everything ends at once, and the events wait until recordings are complete.
+    let call = alice.phone.dial(DialOptions::new("echo")).await.expect("dial");
+    alice.until("call:connected").await;
+    alice.phone.close();
+    let end = tokio::task::spawn_blocking(move || {
+        while call.state().is_some() {}
+        call.end()
+    });
+    assert!(timeout(PATIENCE, end).await.expect("it ends").expect("no panic").is_some());
+    gateway.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_call_is_rejected() {
     let gateway = gateway().await;
     let (mut alice, mut bob) = (Party::login(&gateway, "alice").await, Party::login(&gateway, "bob").await);
@@ -365,6 +409,10 @@ async fn wrong_orders_are_refused_with_their_codes() {
         |c| c.local_media = "microphone!".into(),
         |c| c.remote_media = "silence".into(),
         |c| c.gateway = "nowhere".into(),
+        |c| c.domain = Some("a\nb".into()),
+        |c| c.ice.ports = Some(0..=0),
+        |c| (c.ice.addresses.ipv4, c.ice.addresses.ipv6) = (false, false),
+        |c| c.ice.servers.push(ewebrtc::IceServer { urls: vec![], username: String::new(), credential: "".into() }),
     ] {
         let mut config = ewebrtc::PhoneConfig::new(gateway.url());
         set(&mut config);

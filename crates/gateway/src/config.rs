@@ -112,7 +112,7 @@ impl GatewayConfig {
         if !self.dev {
             return Err(GatewayError::NoAccounts);
         }
-        let domain = self.domain.trim().to_ascii_lowercase();
+        let domain = self.domain.to_ascii_lowercase();
         let label = |c: char| c.is_ascii_alphanumeric() || c == '-' || c == '.' || c == '_';
         if domain.is_empty() || domain.len() > 253 || !domain.chars().all(label) {
             return Err(GatewayError::Config("the domain must consist of letters, digits, '.', '-' and '_'"));

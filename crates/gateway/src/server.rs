@@ -60,8 +60,12 @@ impl Gateway {
     /// [`GatewayError::Address`] for a text that is no address and port, [`GatewayError::Listen`] when it cannot be had.
     pub async fn start(config: GatewayConfig) -> Result<Gateway, GatewayError> {
         let state = GatewayState::new(&config)?;
-        let parts = config.listen.rsplit_once(':').map(|(host, port)| (!host.is_empty(), port.parse::<u16>().is_ok()));
-        if parts != Some((true, true)) {
+        let is_place = |(host, port): (&str, &str)| {
+            // An address of IPv6 stands in brackets, or its last part would be taken for the port.
+            let is_host = !host.is_empty() && (!host.contains(':') || host.starts_with('[') && host.ends_with(']'));
+            is_host && port.parse::<u16>().is_ok()
+        };
+        if !config.listen.rsplit_once(':').is_some_and(is_place) {
             return Err(GatewayError::Address(config.listen));
         }
         let refused = |error| GatewayError::Listen(config.listen.clone(), error);

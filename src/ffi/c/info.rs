@@ -10,7 +10,7 @@ use std::ffi::CString;
 
 /// Version of this interface: the major number times 65536 plus the minor one. The minor number rises when something is
 /// added, the major one when something is removed or changed.
-pub const EWEBRTC_ABI_VERSION: u32 = 0x0001_0002;
+pub const EWEBRTC_ABI_VERSION: u32 = 0x0001_0003;
 
 /// The interface version of the loaded library; compare it by ewebrtc_abi_fits.
 #[unsafe(no_mangle)]

@@ -2,7 +2,7 @@
 //!
 //! Owns: the table of phones. Lives on: the caller's thread. Must not import: `runtime`, `core`, `signal`.
 
-use super::ends::Programs;
+use super::ends::{Programs, gone};
 use super::guard::{
     EWEBRTC_ERR_CLOSED, EWEBRTC_ERR_NULL, EWEBRTC_ERR_PANIC, EWEBRTC_ERR_STATE, EWEBRTC_ERR_STRUCT_SIZE,
     EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_UNSUPPORTED, EWEBRTC_ERR_WOULD_BLOCK, Fail, argument, clear, ewebrtc_status, give,
@@ -57,7 +57,7 @@ pub struct ewebrtc_phone_config {
     pub user: *mut c_void,
     /// Called once when user is not needed any more. Not called when ewebrtc_phone_new fails.
     pub drop_user: ewebrtc_drop_fn,
-    /// Domain appended to names and short numbers. Default: that of one's own address as the gateway names it.
+    /// Domain appended to names and short numbers, at most 253 bytes. Default: that of one's own address as the gateway names it.
     pub domain: *const c_char,
     /// "localMedia" of calls that give none: "silence", "tone:HZ", "wav:PATH" or "pcm", and for video ";video=ivf:PATH" or
     /// ";video=frames" behind it (see ewebrtc_video_write). Default "silence". What a call names
@@ -68,7 +68,7 @@ pub struct ewebrtc_phone_config {
     pub remote_media: *const c_char,
     /// Audio codecs by preference, separated by commas. Default "opus,pcmu,pcma".
     pub audio_codecs: *const c_char,
-    /// Certificates in PEM that are trusted beside the operating system's.
+    /// Certificates in PEM that are trusted beside the operating system's, for the gateway and for "turns:" servers.
     pub root_certificates: *const c_char,
     /// ICE settings as a JSON object: "iceServers" and "iceTransportPolicy" as in a browser's RTCConfiguration, "ipv4" and
     /// "ipv6" (true or false), "ports" (the first and the last UDP port to take). Default: no servers, every address.
@@ -210,7 +210,7 @@ pub unsafe extern "C" fn ewebrtc_phone_new(
         }
         if given.opus_complexity != 0 {
             config.opus_complexity = u8::try_from(given.opus_complexity)
-                .map_err(|_| argument(format!("opus_complexity {} is not within 1 to 10", given.opus_complexity)))?;
+                .map_err(|_| argument(format!("opus_complexity {} is not within 0 to 10", given.opus_complexity)))?;
         }
         let on_event: Option<EventFn> = given.on_event;
         let drop_user: Option<DropFn> = given.drop_user;
@@ -301,23 +301,89 @@ unsafe fn invoke(
                 }
                 json!({"value": value})
             }
-            Err(error) => match &error {
-                Error::Phone(object) => {
-                    set_last(&error.to_string());
-                    json!({"error": object})
-                }
-                Error::NotFound
-                | Error::UnknownMethod(_)
-                | Error::Closed
-                | Error::Busy
-                | Error::InHandler
-                | Error::Config(_)
-                | Error::System(_) => return Err(error.into()),
-            },
+            Err(error) => refused(error)?,
         };
         if let Some(out) = out_result {
             *out = give(&result.to_string());
         }
+        Ok(())
+    })
+}
+
+/// The result of a refusal with a code; every other error is a failure of the function.
+fn refused(error: Error) -> Result<Value, Fail> {
+    match &error {
+        Error::Phone(object) => {
+            set_last(&error.to_string());
+            Ok(json!({"error": object}))
+        }
+        Error::NotFound
+        | Error::UnknownMethod(_)
+        | Error::Closed
+        | Error::Busy
+        | Error::InHandler
+        | Error::Config(_)
+        | Error::System(_) => Err(error.into()),
+    }
+}
+
+/// Looks whether there are events of this name, for programs that take events by their names: a misspelt one would never come.
+///
+/// name: must not be null. out_result: null, or receives {"value": null}, or {"error": {"ErrorCode": "4902", ...}} for a name of
+/// no event, 4901 for the empty one. To be freed with ewebrtc_string_free; null on failure. Since version 1.3 of the interface.
+///
+/// As of every method, a refusal with a code is not a failure of this function: it answers EWEBRTC_OK and causes one event "error".
+/// Errors (no event follows): EWEBRTC_ERR_NULL, _ARGUMENT, _NOT_FOUND.
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_phone_check_event(
+    phone: ewebrtc_phone,
+    name: *const c_char,
+    out_result: *mut *mut c_char,
+) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_result, std::ptr::null_mut()) };
+    with_phone(phone, |held| {
+        // SAFETY: the caller's contract: the name is null or terminated, the result pointer is null or writable.
+        let (out, name) = unsafe { (out_result.as_mut(), text(name, "name")?) };
+        let result = match held.phone.check_event_name(&name) {
+            Ok(()) => json!({"value": null}),
+            Err(error) => refused(error)?,
+        };
+        if let Some(out) = out {
+            *out = give(&result.to_string());
+        }
+        Ok(())
+    })
+}
+
+/// How a call or conference has ended, as a JSON object: "event" is the event that ended it, whole, and "error", where there was
+/// one, what its last event "error" said. It is known from the moment on at which other functions answer EWEBRTC_ERR_NOT_FOUND
+/// because the call has ended, also while that event is still on its way. A phone remembers the latest 64.
+///
+/// out_json: must not be null; to be freed with ewebrtc_string_free, null on failure. Since version 1.3 of the interface.
+/// Errors: EWEBRTC_ERR_NULL, _STATE (it lives), _NOT_FOUND (no such phone; there never was such a call, as far as is known).
+#[unsafe(no_mangle)]
+pub unsafe extern "C" fn ewebrtc_call_ended(
+    phone: ewebrtc_phone,
+    call: ewebrtc_call,
+    out_json: *mut *mut c_char,
+) -> ewebrtc_status {
+    // SAFETY: the caller's contract: null or writable.
+    unsafe { clear(out_json, std::ptr::null_mut()) };
+    with_phone(phone, |held| {
+        // SAFETY: as above.
+        let out = unsafe { place(out_json, "out_json") }?;
+        let call = held.phone.call(call);
+        // In this order: a call that lives may end in between, not the other way round.
+        let lives = call.state().is_some();
+        let Some(end) = call.end() else {
+            return Err(if lives { Fail(EWEBRTC_ERR_STATE, "the call lives".into()) } else { gone() });
+        };
+        let mut result = json!({"event": end.event().to_json()});
+        if let Some(error) = end.error() {
+            result["error"] = json!(error);
+        }
+        *out = give(&result.to_string());
         Ok(())
     })
 }

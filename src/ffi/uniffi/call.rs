@@ -3,8 +3,10 @@
 //! Owns: [`Call`] and the program's ends of its audio and video, once they were taken. Lives on: any thread; audio and video
 //! themselves never wait for it. Must not import: `runtime`, `core`, `signal`.
 
-use super::error::PhoneError;
+use super::error::{ErrorFields, PhoneError};
+use super::events::Event;
 use super::link::Link;
+use super::process::Counted;
 use super::waits::wait;
 use crate::api;
 use serde_json::{Value, json};
@@ -31,6 +33,7 @@ pub struct Call {
     inner: api::Call,
     link: Arc<Link>,
     ends: Mutex<Ends>,
+    _counted: Counted,
 }
 
 /// Figures of a call's audio, and some of its video. Times are in milliseconds.
@@ -70,6 +73,15 @@ pub struct CallStats {
     pub video_packets_lost: u64,
 }
 
+/// How a call or conference has ended.
+#[derive(Debug, Clone, PartialEq, uniffi::Record)]
+pub struct CallEnd {
+    /// The event that ended it; the listener may not have it yet.
+    pub event: Event,
+    /// What the last `error` event of the call said; absent when there was none.
+    pub error: Option<ErrorFields>,
+}
+
 fn ms(time: Duration) -> f64 {
     time.as_secs_f64() * 1_000.0
 }
@@ -99,7 +111,7 @@ impl From<api::LegStats> for CallStats {
 
 impl Call {
     pub(super) fn new(inner: api::Call, link: Arc<Link>) -> Self {
-        let call = Self { inner, link, ends: Mutex::default() };
+        let call = Self { inner, link, ends: Mutex::default(), _counted: Counted::call() };
         // Taken now where they are there, so that what was heard can still be read after an early end.
         drop(call.ends());
         call
@@ -174,6 +186,13 @@ impl Call {
     /// State, e.g. `connecting` or `connected`; absent when the call has ended.
     pub fn state(&self) -> Option<String> {
         self.inner.state()
+    }
+
+    /// How the call has ended: there as soon as `state` is not, and as soon as a method answers `NotFound` because of it; absent
+    /// while it lives, when there never was such a call, and when 64 others of the phone have ended since.
+    pub fn end(&self) -> Option<CallEnd> {
+        let end = self.inner.end()?;
+        Some(CallEnd { event: end.event().into(), error: end.error().cloned().map(Into::into) })
     }
 
     /// Waits until the call is connected.

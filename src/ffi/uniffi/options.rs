@@ -147,7 +147,6 @@ impl From<PhoneConfig> for api::PhoneConfig {
         ice.ports = given.ports.map(|ports| ports.first..=ports.last);
         set(&mut ice.gather_deadline, given.gather_ms.map(|ms| Duration::from_millis(ms.into())));
         set(&mut ice.connect_timeout, given.connect_ms.map(|ms| Duration::from_millis(ms.into())));
-        ice.extra_root_certificates_pem.clone_from(&given.root_certificates);
         config.root_certificates = given.root_certificates;
         config
     }

@@ -8,6 +8,7 @@ use super::error::PhoneError;
 use super::events::EventListener;
 use super::link::{Feed, Foreign, Link};
 use super::options::{AnswerOptions, DialOptions, LoginOptions, PhoneConfig};
+use super::process::Counted;
 use super::waits::wait;
 use super::{events, process};
 use crate::api;
@@ -32,6 +33,7 @@ pub struct Phone {
     incoming: Arc<AtomicU64>,
     /// Handle of the latest conference this phone was invited to, 0 for none.
     invited: Arc<AtomicU64>,
+    _counted: Counted,
 }
 
 impl Phone {
@@ -92,7 +94,8 @@ impl Phone {
             }
             feed.0.deliver(|| events::Event::from(event));
         });
-        let phone = Arc::new(Self { inner, link, calls: Mutex::default(), incoming, invited });
+        let phone =
+            Arc::new(Self { inner, link, calls: Mutex::default(), incoming, invited, _counted: Counted::phone() });
         process::add(&phone);
         Ok(phone)
     }
@@ -289,9 +292,7 @@ impl Phone {
     ///
     /// Errors: 4901 for an empty name, 4902 for an unknown one.
     pub fn check_event_name(&self, name: String) -> Result<(), PhoneError> {
-        let subscription = self.inner.on(&name, |_| {})?;
-        self.inner.off(subscription);
-        Ok(())
+        Ok(self.inner.check_event_name(&name)?)
     }
 
     /// Begins to close the phone and never waits: calls end, the session is deleted, `phone:closed` is the last event.

@@ -1,12 +1,13 @@
 //! The end of the process: everything that could still call foreign code, found and stopped.
 //!
-//! Owns: the list of links and their phones, the link of the functions that belong to no object. Lives on: any thread. Must
+//! Owns: how many phones and calls there are, the list of links and their phones, the link of the functions that belong to no object. Lives on: any thread. Must
 //! not import: `runtime`, `core`, `signal`.
 
 use super::link::{Foreign, Link, PATIENCE};
 use super::logs;
 use super::phone::Phone;
 use crate::ffi::waiting::in_callback;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -18,6 +19,48 @@ struct Process {
     ending: bool,
     links: Vec<Weak<Link>>,
     phones: Vec<Weak<Phone>>,
+}
+
+static PHONES: AtomicU64 = AtomicU64::new(0);
+static CALLS: AtomicU64 = AtomicU64::new(0);
+
+/// Held by an object as long as it lives, so that it is counted.
+pub(super) struct Counted(&'static AtomicU64);
+
+impl Counted {
+    pub(super) fn phone() -> Self {
+        Self::among(&PHONES)
+    }
+
+    pub(super) fn call() -> Self {
+        Self::among(&CALLS)
+    }
+
+    fn among(count: &'static AtomicU64) -> Self {
+        count.fetch_add(1, Ordering::Relaxed);
+        Self(count)
+    }
+}
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::Relaxed);
+    }
+}
+
+/// Objects of this process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, uniffi::Record)]
+pub struct ObjectCounts {
+    /// Phones.
+    pub phones: u64,
+    /// Calls and conferences, with the program's ends of their audio and video.
+    pub calls: u64,
+}
+
+/// How many phones and calls the library keeps for foreign code: exact, so that a test sees a single one that is left behind.
+#[uniffi::export]
+pub fn object_counts() -> ObjectCounts {
+    ObjectCounts { phones: PHONES.load(Ordering::Relaxed), calls: CALLS.load(Ordering::Relaxed) }
 }
 
 static PROCESS: LazyLock<Mutex<Process>> = LazyLock::new(Mutex::default);
