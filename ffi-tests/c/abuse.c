@@ -25,6 +25,16 @@ static void nulls(void)
         "getCalls", "getMediaType", "isCallInProgress", "getVersion", "cleanPhoneNumber", "formatNumber", "getCallerInfo",
     };
 
+    /* What is said of them is said in every language. */
+    static const char *const ice[][2] = {
+        {"{\"iceServers\":[{\"urls\":\"nowhere\"}]}", "ICE server 1 has no URL, or one that cannot be read"},
+        {"{\"iceServers\":[{\"urls\":[]}]}", "ICE server 1 has no URL, or one that cannot be read"},
+        {"{\"ports\":[0,0]}", "ports 0 to 0 are no UDP ports"},
+        {"{\"ports\":[9,8]}", "ports 9 to 8 are no UDP ports"},
+        {"{\"ipv4\":false,\"ipv6\":false}", "neither IPv4 nor IPv6 addresses are allowed"},
+        {"{\"iceServers\":{}}", "ICE setting iceServers cannot be used"},
+    };
+
     memset(&config, 0, sizeof config);
     CHECK(ewebrtc_phone_new(NULL, &phone) == EWEBRTC_ERR_NULL && phone == 0);
     CHECK(ewebrtc_phone_new(&config, NULL) == EWEBRTC_ERR_NULL);
@@ -46,8 +56,15 @@ static void nulls(void)
     config.video_codecs = "vp8,av1";
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
     config.video_codecs = NULL;
-    config.ice_json = "{\"iceServers\":[{\"urls\":\"nowhere\"}]}";
+    for (i = 0; i < sizeof ice / sizeof *ice; i++) {
+        config.ice_json = ice[i][0];
+        CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+        CHECK(strcmp(ewebrtc_last_error(), ice[i][1]) == 0);
+    }
+    config.ice_json = NULL;
+    config.domain = "a\nb";
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
+    config.domain = NULL;
     config.ice_json = "[";
     CHECK(ewebrtc_phone_new(&config, &phone) == EWEBRTC_ERR_ARGUMENT);
     config.ice_json = NULL;
@@ -78,6 +95,10 @@ static void nulls(void)
     CHECK(ewebrtc_phone_call(phone, "dial", "\"\xc3\"", NULL, NULL, &text) == EWEBRTC_ERR_ARGUMENT && !text);
     CHECK(ewebrtc_phone_call(phone, "fly", NULL, NULL, NULL, NULL) == EWEBRTC_ERR_UNKNOWN_METHOD);
     CHECK(ewebrtc_phone_call_on(phone, 1, NULL, NULL, NULL, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_phone_check_event(phone, NULL, &text) == EWEBRTC_ERR_NULL && !text);
+    CHECK(ewebrtc_phone_check_event(phone, "\xff", &text) == EWEBRTC_ERR_ARGUMENT && !text);
+    CHECK(ewebrtc_call_ended(phone, 1, NULL) == EWEBRTC_ERR_NULL);
+    CHECK(ewebrtc_call_ended(phone, 1, &text) == EWEBRTC_ERR_NOT_FOUND && !text);
     CHECK(ewebrtc_pcm_read(phone, 1, &sample, 1, NULL) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_phone_next_event(phone, 0, NULL) == EWEBRTC_ERR_NULL);
     CHECK(ewebrtc_phone_next_event(phone, 0, &text) == EWEBRTC_ERR_TIMEOUT);
@@ -138,6 +159,10 @@ static void handles(ewebrtc_gateway gateway)
         CHECK(ewebrtc_phone_call(wrong[i], "getCalls", NULL, NULL, &call, &text) == EWEBRTC_ERR_NOT_FOUND && !text && !call);
         text = untouched;
         CHECK(ewebrtc_call_stats(wrong[i], 1, &text) == EWEBRTC_ERR_NOT_FOUND && !text);
+        text = untouched;
+        CHECK(ewebrtc_call_ended(wrong[i], 1, &text) == EWEBRTC_ERR_NOT_FOUND && !text);
+        text = untouched;
+        CHECK(ewebrtc_phone_check_event(wrong[i], "error", &text) == EWEBRTC_ERR_NOT_FOUND && !text);
         count = queued = 7;
         CHECK(ewebrtc_pcm_write(wrong[i], 1, &sample, 1, &count) == EWEBRTC_ERR_NOT_FOUND && count == 0);
         count = 7;

@@ -84,7 +84,7 @@ int main(void)
     ewebrtc_gateway gateway = 0;
     char *url = NULL, *result = NULL;
     const char *incoming;
-    ewebrtc_call conference = 0;
+    ewebrtc_call conference = 0, lost = 0;
     ewebrtc_status left;
 
     CHECK(ewebrtc_abi_fits());
@@ -142,11 +142,35 @@ int main(void)
     OK(ewebrtc_phone_call_on(alice.phone, alice.call, "mute", NULL, "m", NULL));
     watch_wait(&alice.watch, "command:finished", "\"tag\":\"m\"");
     OK(ewebrtc_pcm_clear(alice.phone, alice.call));
+    CHECK(ewebrtc_call_ended(alice.phone, alice.call, &result) == EWEBRTC_ERR_STATE && !result);
     OK(ewebrtc_phone_call_on(alice.phone, alice.call, "hangup", NULL, "h", NULL));
     watch_wait(&alice.watch, "command:finished", "\"tag\":\"h\"");
     watch_wait(&bob.watch, "call:disconnected", NULL);
     CHECK(ewebrtc_phone_call_on(alice.phone, alice.call, "hangup", NULL, "x", NULL) == EWEBRTC_ERR_NOT_FOUND);
     CHECK(ewebrtc_pcm_clear(alice.phone, alice.call) == EWEBRTC_ERR_NOT_FOUND);
+    OK(ewebrtc_call_ended(alice.phone, alice.call, &result));
+    CHECK(strstr(result, "\"event\":\"call:disconnected\"") && strstr(result, "\"tag\":\"h\""));
+    CHECK(strstr(result, "\"error\":{") && strstr(result, "\"4712\"")); /* the last one of this call */
+    ewebrtc_string_free(result);
+
+    /* A file that is not there ends a call, and is known as soon as the call is over. */
+    OK(ewebrtc_phone_call(alice.phone, "dial", "{\"destination\":\"bob\",\"localMedia\":\"wav:/no/such/file.wav\"}", "f", &lost, NULL));
+    while ((left = ewebrtc_call_ended(alice.phone, lost, &result)) == EWEBRTC_ERR_STATE)
+        usleep(1000);
+    OK(left);
+    CHECK(strstr(result, "\"error\":{") && strstr(result, "\"0020\"") && strstr(result, "\"event\":\"call:disconnected\""));
+    ewebrtc_string_free(result);
+
+    /* The names of events. */
+    OK(ewebrtc_phone_check_event(alice.phone, "call:connected", &result));
+    CHECK(strcmp(result, "{\"value\":null}") == 0);
+    ewebrtc_string_free(result);
+    OK(ewebrtc_phone_check_event(alice.phone, "call:exploded", &result));
+    CHECK(strstr(result, "\"error\":{") && strstr(result, "\"4902\"") && strstr(ewebrtc_last_error(), "4902"));
+    ewebrtc_string_free(result);
+    CHECK(strstr(watch_wait(&alice.watch, "error", "\"4902\""), "call:exploded"));
+    OK(ewebrtc_phone_check_event(alice.phone, "", NULL));
+    watch_wait(&alice.watch, "error", "\"4901\"");
 
     /* A conference has a handle and is left by it as a call is, at whatever stage. */
     OK(ewebrtc_phone_call(alice.phone, "startConference", "{}", "s", &conference, &result));

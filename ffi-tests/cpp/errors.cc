@@ -15,10 +15,11 @@ static_assert(!std::is_copy_constructible_v<Events> && std::is_nothrow_move_cons
 static_assert(std::is_nothrow_copy_constructible_v<Error> && std::is_copy_constructible_v<Call> && std::is_copy_constructible_v<Command>);
 
 void settings(const Gateway &gateway) {
-    const auto refused = [&](auto change) {
+    const auto refused = [&](auto change, const std::string &text = {}) {
         PhoneConfig config(gateway);
         change(config);
         THROWS(EWEBRTC_ERR_ARGUMENT, Phone(config));
+        CHECK(text.empty() || text == ewebrtc_last_error());
     };
     refused([](PhoneConfig &c) { c.gateway = "no address"; });
     refused([](PhoneConfig &c) { c.gateway = std::string("http://127.0.0.1:1\0x", 20); });
@@ -29,17 +30,23 @@ void settings(const Gateway &gateway) {
     refused([](PhoneConfig &c) { c.audio_codecs = {"opus", "mp3"}; });
     refused([](PhoneConfig &c) { c.video_codecs = {"vp8,", ""}; });
     refused([](PhoneConfig &c) { c.root_certificates = "no PEM"; });
-    refused([](PhoneConfig &c) { c.ice_servers = {{{"stun"}, "", ""}}; });
-    refused([](PhoneConfig &c) { c.ports = {9, 8}; });
-    refused([](PhoneConfig &c) { c.ipv4 = c.ipv6 = false; });
+    // As in every language.
+    const std::string server = "ICE server 1 has no URL, or one that cannot be read";
+    refused([](PhoneConfig &c) { c.ice_servers = {{{"stun"}, "", ""}}; }, server);
+    refused([](PhoneConfig &c) { c.ice_servers = {{{}, "", ""}}; }, server);
+    refused([](PhoneConfig &c) { c.ports = {9, 8}; }, "ports 9 to 8 are no UDP ports");
+    refused([](PhoneConfig &c) { c.ports = {0, 0}; }, "ports 0 to 0 are no UDP ports");
+    refused([](PhoneConfig &c) { c.ipv4 = c.ipv6 = false; }, "neither IPv4 nor IPv6 addresses are allowed");
+    refused([](PhoneConfig &c) { c.domain = std::string(254, 'a'); },
+            "domain is none: it has more than 253 bytes, or control characters");
     PhoneConfig config(gateway);
     config.audio_codecs = {"pcma", "opus"};
     config.ice_servers = {{{"stun:127.0.0.1:1", "turn:127.0.0.1:2"}, "user \"quoted\"", "password"}};
     config.ports = {{40000, 50000}};
     config.event_channel = EventChannel::websocket;
     Phone phone(config);
-    const IceServer server = phone.get_ice_servers().at(0);
-    CHECK(server.urls.size() == 2 && server.username == "user \"quoted\"" && server.credential == "password");
+    const IceServer first = phone.get_ice_servers().at(0);
+    CHECK(first.urls.size() == 2 && first.username == "user \"quoted\"" && first.credential == "password");
     THROWS("4811", phone.set_ice_servers({}));
     phone.set_ice_servers({{{"stun:127.0.0.1:9"}, "", ""}});
     CHECK(phone.get_ice_servers()[0].urls[0] == "stun:127.0.0.1:9");
@@ -92,7 +99,20 @@ void wrong_order(const Gateway &gateway) {
     THROWS(EWEBRTC_ERR_ARGUMENT, phone.command("dial", "no object"));
     THROWS(EWEBRTC_ERR_ARGUMENT, phone.hold(std::string("a\0b", 3)));
     THROWS(EWEBRTC_ERR_ARGUMENT, phone.hold("\xff"));
-    THROWS(EWEBRTC_ERR_ARGUMENT, phone.on("", [](const Event &) {}));
+    const std::pair<std::string, const char *> names[] = {{"", "4901"}, {"call:exploded", "4902"}, {"Call:connected", "4902"}};
+    for (const auto &known : names) {
+        const std::string &name = known.first;
+        const char *const code = known.second;
+        Events refusals = phone.events({"error"});
+        THROWS(code, phone.on(name, [](const Event &) {}));
+        CHECK((*refusals.next(patience))["ErrorCode"].text() == code);
+        THROWS(code, phone.events({"error", name}));
+        THROWS(code, phone.wait_for(name, Milliseconds(1)));
+        THROWS(code, refusals.wait_for(name, Milliseconds(1)));
+    }
+    THROWS(EWEBRTC_ERR_ARGUMENT, phone.on(std::string("error\0", 6), [](const Event &) {}));
+    THROWS(EWEBRTC_ERR_ARGUMENT, phone.on("error", nullptr));
+    phone.on("command:finished", [](const Event &) {}).off();
     THROWS(EWEBRTC_ERR_ARGUMENT, phone.on_any(nullptr));
 
     const Call none = phone.call(77);
@@ -104,7 +124,63 @@ void wrong_order(const Gateway &gateway) {
     THROWS(EWEBRTC_ERR_NOT_FOUND, none.read());
     THROWS(EWEBRTC_ERR_NOT_FOUND, none.drain());
     THROWS(EWEBRTC_ERR_NOT_FOUND, none.read_frame());
-    CHECK(none.receive(10).empty());
+    THROWS(EWEBRTC_ERR_NOT_FOUND, none.receive(10));
+    THROWS(EWEBRTC_ERR_NOT_FOUND, none.clear());
+    THROWS(EWEBRTC_ERR_NOT_FOUND, none.queued_ms());
+}
+
+/// Every method of a call that is over says so alike, also where its events were not delivered yet.
+void over(const Call &call) {
+    const auto ended = [](auto work) {
+        try {
+            work();
+        } catch (const CallEnded &end) {
+            CHECK(end.status() == EWEBRTC_ERR_NOT_FOUND && end.event().name() == "call:disconnected");
+            CHECK(end.event().tag() == "goodbye" && end.event().properties()["call"].whole() > 0);
+            return;
+        }
+        CHECK(false);
+    };
+    const std::vector<std::int16_t> sound(160);
+    ended([&] { call.write(sound); });
+    ended([&] { call.stats(); });
+    ended([&] { call.hangup(); });
+    ended([&] { call.mute(); });
+    ended([&] { call.unmute(); });
+    ended([&] { call.send_dtmf_tone("1"); });
+    ended([&] { call.command("hold"); });
+    ended([&] { call.read_frame(); });
+    ended([&] { call.key_frame_wanted(); });
+    ended([&] { call.frames_queued(); });
+    ended([&] { call.write_frame({VideoCodec::vp8, 0, false, {1}}); });
+    ended([&] { call.request_key_frame(); });
+    call.clear();
+    CHECK(call.queued_ms() == 0 && !call.alive());
+}
+
+/// The phone's thread is kept from delivering anything while a call ends.
+void over_before_its_events(const Gateway &gateway) {
+    Phone phone = phone_with(gateway, "pcm", "discard");
+    log_in(phone, gateway, "alice");
+    const Call call = phone.dial("echo").call();
+    call.wait_connected(patience);
+    std::atomic<bool> goes_on{false};
+    Events events = phone.events();
+    phone.on_any([&](const Event &event) {
+        if (event.tag() == "goodbye")
+            CHECK(soon([&] { return goes_on.load(); }));
+    });
+    const Command hangup = call.hangup("goodbye");
+    CHECK(soon([&] { return !call.alive(); }));
+    over(call);
+    THROWS(EWEBRTC_ERR_NOT_FOUND, call.send(std::vector<std::int16_t>(16000)));
+    THROWS(EWEBRTC_ERR_NOT_FOUND, call.drain());
+    CHECK(!hangup.done() && call.receive(10).empty());
+    goes_on = true;
+    hangup.wait(patience);
+    CHECK(events.wait_for("call:disconnected", patience).tag() == "goodbye");
+    over(call);
+    over(phone.call(call.handle()));
 }
 
 void calls(const Gateway &gateway) {
@@ -302,6 +378,7 @@ int main() {
     Gateway gateway;
     settings(gateway);
     wrong_order(gateway);
+    over_before_its_events(gateway);
     calls(gateway);
     moved(gateway);
     gateways(gateway);

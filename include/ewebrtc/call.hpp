@@ -49,6 +49,10 @@ using IfSamples = std::enable_if_t<
 /// A call or conference of a phone. A value: copies are the same call, dropping one does not end the call, and it may be kept after
 /// the end of call and phone. Made by Phone::dial, answer and their like, and found in events.
 ///
+/// Methods that need a live call throw CallEnded when it has ended, and Error EWEBRTC_ERR_NOT_FOUND when there never was such a call as
+/// far as the phone knows (it remembers the latest 64 that have ended), or the phone is gone. What was heard and seen before the end may
+/// be read after it.
+///
 /// Program audio is 16-bit, mono, of the phone's pcm_rate.
 class Call {
   public:
@@ -90,16 +94,16 @@ class Call {
 
     /// Ends it as its state demands: cancels, rejects or hangs up. Finishes with its end.
     ///
-    /// Throws Error EWEBRTC_ERR_NOT_FOUND when it has ended already; with codes of hangup, cancel, reject.
+    /// Throws CallEnded when it has ended already; Error with codes of hangup, cancel, reject.
     Command hangup(const std::string &tag = {}) const { return command("hangup", {}, tag); }
 
-    /// Sends silence from now on. Throws Error EWEBRTC_ERR_NOT_FOUND; 2702 before it is connected.
+    /// Sends silence from now on. Throws CallEnded; Error 2702 before it is connected.
     Command mute(const std::string &tag = {}) const { return command("mute", {}, tag); }
 
-    /// Sends the source again. Throws Error EWEBRTC_ERR_NOT_FOUND; 2802 before it is connected.
+    /// Sends the source again. Throws CallEnded; Error 2802 before it is connected.
     Command unmute(const std::string &tag = {}) const { return command("unmute", {}, tag); }
 
-    /// Presses keys, as Phone::send_dtmf_tone does in the call in the foreground. Throws Error EWEBRTC_ERR_NOT_FOUND, and as there.
+    /// Presses keys, as Phone::send_dtmf_tone does in the call in the foreground. Throws CallEnded, and as there.
     Command send_dtmf_tone(const std::string &tones, std::optional<std::uint32_t> gap_ms = {},
                            const std::string &tag = {}) const {
         return command("sendDTMFTone", Json::object().set("input", tones).set_if("gap", gap_ms), tag);
@@ -108,18 +112,19 @@ class Call {
     /// Any method of the Phone API by its documented name, on this call, which must be in the foreground for other methods than
     /// those above. Returns when it is accepted.
     ///
-    /// Throws Error EWEBRTC_ERR_UNKNOWN_METHOD, EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_BUSY, EWEBRTC_ERR_CLOSED, or with a code.
+    /// Throws CallEnded, Error EWEBRTC_ERR_UNKNOWN_METHOD, EWEBRTC_ERR_BUSY, EWEBRTC_ERR_CLOSED, or with a code.
     Command command(const std::string &method, const Json &options = {}, const std::string &tag = {}) const {
         detail::Hub &hub = detail::living(hub_);
-        return Command(hub_, hub.command(detail::c_text(method, "the method"), options, tag, handle_));
+        const char *name = detail::c_text(method, "the method");
+        return Command(hub_, unless_ended([&] { return hub.command(name, options, tag, handle_); }));
     }
 
     // ---- figures and audio -----------------------------------------------------------------------------------------------
 
-    /// Figures of its audio and video. Throws Error EWEBRTC_ERR_NOT_FOUND when it has ended, EWEBRTC_ERR_STATE before it has media.
+    /// Figures of its audio and video. Throws CallEnded when it has ended, Error EWEBRTC_ERR_STATE before it has media.
     CallStats stats() const {
         detail::Owned text;
-        detail::check(ewebrtc_call_stats(detail::living(hub_).phone(), handle_, text.out()));
+        unless_ended([&] { detail::check(ewebrtc_call_stats(phone(), handle_, text.out())); });
         const Json json = Json::parse(text.text());
         CallStats stats;
         stats.packets_sent = json["packets_sent"].whole();
@@ -140,11 +145,11 @@ class Call {
     /// Appends samples to what a call with local media "pcm" sends, and says how many fitted; about 30 seconds do. Never waits. When
     /// nothing is there silence is sent.
     ///
-    /// Throws Error EWEBRTC_ERR_NOT_FOUND when it has ended, EWEBRTC_ERR_STATE when its source is another or it was not answered yet.
+    /// Throws CallEnded when it has ended, Error EWEBRTC_ERR_STATE when its source is another or it was not answered yet.
     std::size_t write(const std::int16_t *samples, std::size_t count) const {
         std::size_t accepted = 0;
         static const std::int16_t none = 0; // An empty container may have no address.
-        detail::check(ewebrtc_pcm_write(phone(), handle_, count ? samples : &none, count, &accepted));
+        unless_ended([&] { detail::check(ewebrtc_pcm_write(phone(), handle_, count ? samples : &none, count, &accepted)); });
         return accepted;
     }
     /// The same for a container with data() and size().
@@ -160,7 +165,7 @@ class Call {
     std::size_t read(std::int16_t *samples, std::size_t capacity) const {
         std::size_t count = 0;
         std::int16_t none = 0;
-        detail::check(ewebrtc_pcm_read(phone(), handle_, capacity ? samples : &none, capacity, &count));
+        unless_ended([&] { detail::check(ewebrtc_pcm_read(phone(), handle_, capacity ? samples : &none, capacity, &count)); });
         return count;
     }
     /// Takes all that has come. Throws Error as write.
@@ -177,23 +182,32 @@ class Call {
         return all;
     }
 
-    /// Drops what was written and not sent yet, as when the other party begins to talk. Throws Error as write.
-    void clear() const { detail::check(ewebrtc_pcm_clear(phone(), handle_)); }
+    /// Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended nothing is left.
+    ///
+    /// Throws Error EWEBRTC_ERR_STATE as write, EWEBRTC_ERR_NOT_FOUND.
+    void clear() const {
+        try {
+            unless_ended([&] { detail::check(ewebrtc_pcm_clear(phone(), handle_)); });
+        } catch (const CallEnded &) {
+        }
+    }
 
-    /// How much was written and not sent yet, in milliseconds, rounded up. Throws Error as write.
+    /// How much was written and not sent yet, in milliseconds, rounded up; 0 when the call has ended. Throws as clear.
     std::uint32_t queued_ms() const {
-        std::uint32_t queued = 0;
-        detail::check(ewebrtc_pcm_queued(phone(), handle_, &queued));
-        return queued;
+        try {
+            return waiting_ms();
+        } catch (const CallEnded &) {
+            return 0;
+        }
     }
 
     /// Writes all of it, waiting for room. It returns when all is in the queue: see drain.
     ///
-    /// Throws CallEnded when the call ends meanwhile, Error as write, EWEBRTC_ERR_WOULD_BLOCK inside a handler.
+    /// Throws as write, also when the call ends meanwhile; Error EWEBRTC_ERR_WOULD_BLOCK inside a handler.
     void send(const std::int16_t *samples, std::size_t count) const {
         detail::living(hub_).refuse_to_wait();
         for (std::size_t sent = 0;;) {
-            sent += unless_ended([&] { return write(samples + sent, count - sent); });
+            sent += write(samples + sent, count - sent);
             if (sent == count)
                 return;
             std::this_thread::sleep_for(tick);
@@ -207,13 +221,13 @@ class Call {
     /// Waits until all that was written has been sent. Throws as send.
     void drain() const {
         detail::living(hub_).refuse_to_wait();
-        while (const std::uint32_t queued = unless_ended([this] { return queued_ms(); }))
+        while (const std::uint32_t queued = waiting_ms())
             std::this_thread::sleep_for(std::max(tick, Milliseconds(queued / 2)));
     }
 
     /// Reads `count` samples, waiting for them. Fewer are the last ones before the call's end, none is its end.
     ///
-    /// Throws Error as write, EWEBRTC_ERR_WOULD_BLOCK inside a handler.
+    /// Throws Error EWEBRTC_ERR_STATE as write, EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_WOULD_BLOCK inside a handler.
     std::vector<std::int16_t> receive(std::size_t count) const {
         detail::living(hub_).refuse_to_wait();
         std::vector<std::int16_t> samples(count);
@@ -223,9 +237,8 @@ class Call {
             std::size_t got = 0;
             try {
                 got = read(samples.data() + have, count - have);
-            } catch (const Error &error) {
-                if (!over || error.status() != EWEBRTC_ERR_NOT_FOUND)
-                    throw;
+            } catch (const CallEnded &) {
+                break; // Nothing of it was ever read, or another call is used since.
             }
             have += got;
             if (over && got == 0)
@@ -249,7 +262,7 @@ class Call {
         frame.timestamp = timestamp;
         std::int32_t taken = 0;
         static const std::uint8_t none = 0;
-        detail::check(ewebrtc_video_write(phone(), handle_, &frame, size ? data : &none, size, &taken));
+        unless_ended([&] { detail::check(ewebrtc_video_write(phone(), handle_, &frame, size ? data : &none, size, &taken)); });
         return taken != 0;
     }
     /// The same.
@@ -271,7 +284,7 @@ class Call {
             frame.data.resize(known.size);
             status = ewebrtc_video_read(phone(), handle_, frame.data.data(), frame.data.size(), &known);
         }
-        detail::check(status);
+        unless_ended([&] { detail::check(status); });
         if (known.size == 0)
             return std::nullopt;
         frame.data.resize(known.size);
@@ -285,21 +298,23 @@ class Call {
     /// one, and once at the beginning: ask before each picture. Throws Error as write.
     bool key_frame_wanted() const {
         std::int32_t wanted = 0;
-        detail::check(ewebrtc_video_key_frame_wanted(phone(), handle_, &wanted));
+        unless_ended([&] { detail::check(ewebrtc_video_key_frame_wanted(phone(), handle_, &wanted)); });
         return wanted != 0;
     }
 
     /// How many pictures were written and not sent yet. Throws Error as write.
     std::size_t frames_queued() const {
         std::size_t queued = 0;
-        detail::check(ewebrtc_video_queued(phone(), handle_, &queued));
+        unless_ended([&] { detail::check(ewebrtc_video_queued(phone(), handle_, &queued)); });
         return queued;
     }
 
     /// Asks the other party for a key frame. After a loss the library asks by itself.
     ///
-    /// Throws Error EWEBRTC_ERR_NOT_FOUND, EWEBRTC_ERR_STATE before the call has media.
-    void request_key_frame() const { detail::check(ewebrtc_video_request_key_frame(phone(), handle_)); }
+    /// Throws CallEnded, Error EWEBRTC_ERR_STATE before the call has media.
+    void request_key_frame() const {
+        unless_ended([&] { detail::check(ewebrtc_video_request_key_frame(phone(), handle_)); });
+    }
 
   private:
     friend class Event;
@@ -312,18 +327,34 @@ class Call {
 
     ewebrtc_phone phone() const { return detail::living(hub_).phone(); }
 
+    /// How much waits to be sent. Throws CallEnded when the call has ended.
+    std::uint32_t waiting_ms() const {
+        std::uint32_t queued = 0;
+        unless_ended([&] { detail::check(ewebrtc_pcm_queued(phone(), handle_, &queued)); });
+        return queued;
+    }
+
     /// Something that needs a live call.
     template <class Step> std::invoke_result_t<Step> unless_ended(Step step) const {
         try {
             return step();
         } catch (const Error &error) {
-            if (error.status() == EWEBRTC_ERR_NOT_FOUND && record_) {
-                const std::unique_lock<std::mutex> lock = detail::living(hub_).locked();
-                if (record_->end)
-                    throw CallEnded(*record_->end, record_->error);
-            }
+            if (error.status() == EWEBRTC_ERR_NOT_FOUND)
+                if (const std::optional<detail::CallRecord> known = how_ended())
+                    throw CallEnded(*known->end, known->error);
             throw;
         }
+    }
+
+    /// How it has ended, if that is known: from its events, else from the library, which knows it before they are delivered.
+    std::optional<detail::CallRecord> how_ended() const {
+        detail::Hub &hub = detail::living(hub_);
+        if (record_) {
+            const std::unique_lock<std::mutex> lock = hub.locked();
+            if (record_->end)
+                return *record_;
+        }
+        return hub.ended(handle_);
     }
 
     /// Waits for something that events tell, and gives what they have told.

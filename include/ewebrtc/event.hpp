@@ -87,7 +87,8 @@ class Event {
     std::shared_ptr<const Json> json_;
 };
 
-/// The call has ended; of a call that was waited for, before that came. Its status is EWEBRTC_ERR_NOT_FOUND; code() and fields()
+/// The call has ended; of a call that was waited for, before that came. So says every method of a call that is over, from the moment of
+/// its end on, whether its events have been delivered or not. Its status is EWEBRTC_ERR_NOT_FOUND; code() and fields()
 /// are those of the call's last "error" event, where there was one.
 class CallEnded : public Error {
   public:

@@ -138,6 +138,17 @@ class Hub : public std::enable_shared_from_this<Hub> {
         return answer["value"];
     }
 
+    /// Throws for a name of no event: a handler for it would never run.
+    void check_event(const std::string &name) const {
+        Owned result;
+        const ewebrtc_status status = ewebrtc_phone_check_event(phone_, c_text(name, "the name of an event"), result.out());
+        if (status == EWEBRTC_ERR_NOT_FOUND)
+            return; // The phone is gone, and what is left of it may still be read.
+        check(status);
+        if (const Json answer = Json::parse(result.text()); !answer["error"].is_null())
+            throw Error(error_fields(answer["error"]));
+    }
+
     void then(const std::shared_ptr<Pending> &pending, CommandHandler function) {
         {
             const std::unique_lock<std::mutex> guard = locked();
@@ -165,6 +176,21 @@ class Hub : public std::enable_shared_from_this<Hub> {
         const std::unique_lock<std::mutex> guard = locked();
         const auto found = records_.find(call);
         return found == records_.end() ? nullptr : found->second;
+    }
+
+    /// How a call has ended, also before its events say it; empty while it lives, and when that is not known.
+    std::optional<CallRecord> ended(ewebrtc_call call) {
+        Owned text;
+        if (ewebrtc_call_ended(phone_, call, text.out()) != EWEBRTC_OK)
+            return std::nullopt;
+        const Json json = Json::parse(text.text());
+        Json event = json["event"];
+        own_number(event);
+        CallRecord record;
+        record.end = Event(weak_from_this(), std::move(event));
+        if (!json["error"].is_null())
+            record.error = Error(error_fields(json["error"]));
+        return record;
     }
 
     // ---- handlers and streams --------------------------------------------------------------------------------------------
@@ -500,8 +526,10 @@ class Events {
 
     /// The next event of this name; those before it are dropped.
     ///
-    /// Throws Error EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_CLOSED after the last event; EWEBRTC_ERR_WOULD_BLOCK inside a handler.
+    /// Throws Error 4901 for an empty name, 4902 for an unknown one, EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_CLOSED after the last event;
+    /// EWEBRTC_ERR_WOULD_BLOCK inside a handler.
     Event wait_for(std::string_view name, Milliseconds timeout = forever) {
+        detail::living(hub_).check_event(std::string(name));
         const auto begin = std::chrono::steady_clock::now();
         for (;;) {
             Milliseconds left = timeout;

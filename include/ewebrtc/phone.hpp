@@ -31,7 +31,7 @@ struct PhoneConfig {
     PhoneConfig(const Gateway &in_process) : gateway(in_process.url()) {}
 
     std::string gateway;                   ///< Address of the gateway.
-    std::string domain;                    ///< Appended to names and short numbers; default: that of one's own address.
+    std::string domain;                    ///< Appended to names and short numbers, at most 253 bytes; default: that of one's own address.
     std::string local_media = "silence";   ///< "silence", "tone:HZ", "wav:PATH", "pcm"; then ";video=ivf:PATH" or ";video=frames".
     std::string remote_media = "discard";  ///< "discard", "wav:PATH", "pcm"; then ";video=ivf:PATH" or ";video=frames".
     std::uint32_t pcm_rate = 48000;        ///< Samples per second of program audio, 8000 to 48000.
@@ -39,7 +39,7 @@ struct PhoneConfig {
     std::vector<std::string> video_codecs; ///< By preference; default: vp8, h264.
     std::uint32_t opus_complexity = 0;     ///< Effort of the Opus encoder, 1 to 10; 0: the default, 9.
     EventChannel event_channel = EventChannel::long_poll; ///< How it hears of events.
-    std::string root_certificates;         ///< In PEM, trusted beside the operating system's.
+    std::string root_certificates;         ///< In PEM, trusted beside the operating system's, for the gateway and for TURN over TLS.
     std::vector<IceServer> ice_servers;    ///< STUN and TURN servers.
     bool relay_only = false;               ///< Only paths through TURN, so that one's own addresses stay hidden.
     bool ipv4 = true;                      ///< Offer IPv4 addresses.
@@ -144,9 +144,10 @@ class Phone {
     /// Calls the handler with every event of this name, on the phone's thread, one at a time and in order. It may call every function
     /// that does not wait, and destroy its own phone; it should return within milliseconds, since the next event waits for it. What it
     /// throws: see set_exception_handler. It is destroyed after the phone's last event at the latest.
+    ///
+    /// Throws Error 4901 for an empty name, 4902 for an unknown one, and nothing is registered; EWEBRTC_ERR_ARGUMENT for an empty handler.
     Subscription on(const std::string &name, EventHandler handler) {
-        if (name.empty())
-            throw Error(EWEBRTC_ERR_ARGUMENT, "an event has a name");
+        hub().check_event(name);
         return subscribe(name, std::move(handler));
     }
 
@@ -154,11 +155,18 @@ class Phone {
     Subscription on_any(EventHandler handler) { return subscribe({}, std::move(handler)); }
 
     /// The events from now on, or those of these names, to be read one by one. Make it before the command whose events are meant.
-    Events events(std::vector<std::string> names = {}) const { return Events(hub_, hub().open(std::move(names))); }
+    ///
+    /// Throws Error 4901 for an empty name, 4902 for an unknown one.
+    Events events(std::vector<std::string> names = {}) const {
+        for (const std::string &name : names)
+            hub().check_event(name);
+        return Events(hub_, hub().open(std::move(names)));
+    }
 
     /// The next event of this name from now on. An event that comes before this is called is missed: see events.
     ///
-    /// Throws Error EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_CLOSED; EWEBRTC_ERR_WOULD_BLOCK inside a handler.
+    /// Throws Error 4901 for an empty name, 4902 for an unknown one, EWEBRTC_ERR_TIMEOUT, EWEBRTC_ERR_CLOSED; EWEBRTC_ERR_WOULD_BLOCK
+    /// inside a handler.
     Event wait_for(const std::string &name, Milliseconds timeout = forever) const {
         return events({name}).wait_for(name, timeout);
     }

@@ -6,8 +6,9 @@ import array
 import asyncio
 import subprocess
 import sys
+import time
 import tracemalloc
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import ewebrtc
@@ -65,14 +66,57 @@ async def test_what_was_heard_is_there_after_the_end(call: ewebrtc.Call) -> None
     assert await soon(call.receive(640)) == b"" and call.read() == b""
     with pytest.raises(ewebrtc.CallEndedError):
         await soon(call.send(b"\0\0"))
-    with pytest.raises(ewebrtc.NotFoundError):
+    with pytest.raises(ewebrtc.CallEndedError):
         call.write(b"\0\0")
     call.clear()
     assert call.queued_ms == 0
+    stranger = call.phone.call(7)
+    for work in (stranger.clear, lambda: stranger.queued_ms, stranger.read, lambda: stranger.write(b"\0\0")):
+        with pytest.raises(ewebrtc.NotFoundError) as caught:
+            work()
+        assert not isinstance(caught.value, ewebrtc.CallEndedError)
     with pytest.raises(ewebrtc.NotFoundError):
-        call.phone.call(7).clear()
-    with pytest.raises(ewebrtc.NotFoundError):
-        assert call.phone.call(7).queued_ms
+        await soon(stranger.receive(640))
+
+
+async def test_a_call_that_is_over_says_so_before_its_events_come(call: ewebrtc.Call) -> None:
+    hanging_up = asyncio.create_task(call.hangup(tag="goodbye"))
+    await asyncio.sleep(0)
+    # The loop stands still meanwhile, so that no event comes.
+    until = time.monotonic() + PATIENCE
+    while call.state is not None and time.monotonic() < until:
+        time.sleep(0.001)
+    works: list[Callable[[], object]] = [
+        lambda: call.write(b"\0\0"),
+        call.key_frame_wanted,
+        lambda: call.frames_queued,
+        call.read_frame,
+        lambda: call.frames_dropped,
+        lambda: call.write_frame(b"\0", timestamp=0),
+        call.request_key_frame,
+    ]
+    for work in works:
+        with pytest.raises(ewebrtc.CallEndedError) as caught:
+            work()
+        event = caught.value.event
+        assert (event.name, event.tag, event.call) == ("call:disconnected", "goodbye", call)
+    call.clear()
+    assert call.queued_ms == 0 and not hanging_up.done()
+    later: list[Callable[[], Awaitable[object]]] = [
+        lambda: call.send(b"\0\0"),
+        call.drain,
+        call.mute,
+        call.unmute,
+        lambda: call.send_dtmf_tone("1"),
+        lambda: call.phone.invoke("hold", call=call),
+    ]
+    for command in later:
+        with pytest.raises(ewebrtc.CallEndedError) as caught:
+            await soon(command())
+        assert caught.value.event.seq == event.seq
+    await soon(hanging_up)
+    assert (await call.ended(PATIENCE)).seq == event.seq
+    assert [frame async for frame in call.frames()] == []
 
 
 async def test_what_is_no_audio_is_refused(call: ewebrtc.Call) -> None:

@@ -41,8 +41,9 @@ async def test_a_whole_call_with_audio_both_ways(gateway: ewebrtc.Gateway, tmp_p
         assert ended.name == "call:disconnected" and ended.call is call
         assert call.state is None and call.stats() is None
         await answered.ended(PATIENCE)
-        with pytest.raises(ewebrtc.NotFoundError):
+        with pytest.raises(ewebrtc.CallEndedError) as caught:
             await soon(call.hangup())
+        assert caught.value.event.seq == ended.seq
 
         for name in ("dialing", "call:connecting", "call:connected", "call:disconnected"):
             assert (await until(at_alice, name)).call is call

@@ -7,6 +7,7 @@ import copy
 import inspect
 import pickle
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import ewebrtc
 import pytest
@@ -131,6 +132,25 @@ def test_settings_that_cannot_be_used(settings: dict[str, object]) -> None:
     with pytest.raises(ewebrtc.ConfigError) as caught:
         ewebrtc.Phone("http://127.0.0.1:1", **settings)  # type: ignore[arg-type]
     assert isinstance(caught.value, ValueError) and str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("settings", "text"),
+    [
+        ({"ports": (0, 0)}, "ports 0 to 0 are no UDP ports"),
+        ({"ports": (9, 8)}, "ports 9 to 8 are no UDP ports"),
+        ({"ipv4": False, "ipv6": False}, "neither IPv4 nor IPv6 addresses are allowed"),
+        ({"ice_servers": [ewebrtc.IceServer([])]}, "ICE server 1 has no URL, or one that cannot be read"),
+        ({"ice_servers": [ewebrtc.IceServer(["http:x"])]}, "ICE server 1 has no URL, or one that cannot be read"),
+        ({"pcm_rate": 7_999}, "pcm_rate 7999 is not within 8000 to 48000"),
+        ({"opus_complexity": 11}, "opus_complexity 11 is not within 0 to 10"),
+        ({"domain": "a" * 254}, "domain is none: it has more than 253 bytes, or control characters"),
+    ],
+)
+def test_settings_are_refused_with_the_words_of_every_language(settings: dict[str, Any], text: str) -> None:
+    with pytest.raises(ewebrtc.ConfigError) as caught:
+        ewebrtc.Phone("http://127.0.0.1:1", **settings)
+    assert str(caught.value) == text
 
 
 def test_a_gateway_address_that_cannot_be_used() -> None:

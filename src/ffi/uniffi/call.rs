@@ -156,7 +156,7 @@ impl Call {
     }
 
     /// Why there is no video.
-    fn without_video(&self) -> PhoneError {
+    pub(super) fn without_video(&self) -> PhoneError {
         if self.lives() { PhoneError::NoVideo } else { PhoneError::NotFound }
     }
 

@@ -104,8 +104,8 @@ impl Call {
     /// Asks the other party for a key frame, for a program that cannot go on without one. After a loss the library asks by
     /// itself.
     ///
-    /// Errors: `NotFound` before the call has media and after its end.
+    /// Errors: `NoVideo` before the call has media, `NotFound` after its end.
     pub fn request_key_frame(&self) -> Result<(), PhoneError> {
-        Ok(self.inner().request_key_frame()?)
+        self.inner().request_key_frame().map_err(|_| self.without_video())
     }
 }

@@ -8,16 +8,25 @@ from __future__ import annotations
 
 import array
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Protocol, TypeAlias, TypeVar, Union
 
 from . import _check, _native, _process
-from ._errors import ArgumentError, CallEndedError, ClosedError, NotFoundError, PhoneError, answer, translated
+from ._errors import (
+    ArgumentError,
+    CallEndedError,
+    ClosedError,
+    NotFoundError,
+    PhoneError,
+    answer,
+    phone_error,
+    translated,
+)
+from ._events import Event
 from ._time import timeout as deadline
 
 if TYPE_CHECKING:
-    from ._events import Event
     from ._phone import Phone
 
     # In quotes: until 3.12 the class itself cannot be asked for its elements.
@@ -121,6 +130,9 @@ class Call:
     found in events; it may be held after its end.
 
     Methods that are awaited complete when the command finishes. `tag` comes back in the events that it causes.
+
+    Methods that need a live call raise `CallEndedError` when it has ended, from that moment on, and `NotFoundError` when there
+    never was such a call as far as the phone knows: it remembers the latest 64 that have ended.
     """
 
     def __init__(self, phone: Phone, native: _native.Call) -> None:
@@ -209,35 +221,35 @@ class Call:
     async def hangup(self, *, tag: str | None = None) -> None:
         """Ends the call as its state demands: cancels, rejects or hangs up. Completes with the call's end.
 
-        Raises `NotFoundError` when it has ended already; `PhoneError` with codes of hangup, cancel, reject.
+        Raises `CallEndedError` when it has ended already; `PhoneError` with codes of hangup, cancel, reject.
         """
         self.phone._hub.bind()
-        await answer(self._native.hangup(_check.optional_text("tag", tag)))
+        await self._answer(self._native.hangup(_check.optional_text("tag", tag)))
 
     async def mute(self, *, tag: str | None = None) -> None:
         """Sends silence from now on.
 
-        Raises `NotFoundError`; `PhoneError` 2702 before the call is connected.
+        Raises `CallEndedError`; `PhoneError` 2702 before the call is connected.
         """
         self.phone._hub.bind()
-        await answer(self._native.mute(_check.optional_text("tag", tag)))
+        await self._answer(self._native.mute(_check.optional_text("tag", tag)))
 
     async def unmute(self, *, tag: str | None = None) -> None:
         """Sends the source again.
 
-        Raises `NotFoundError`; `PhoneError` 2802 before the call is connected.
+        Raises `CallEndedError`; `PhoneError` 2802 before the call is connected.
         """
         self.phone._hub.bind()
-        await answer(self._native.unmute(_check.optional_text("tag", tag)))
+        await self._answer(self._native.unmute(_check.optional_text("tag", tag)))
 
     async def send_dtmf_tone(self, tones: str, *, gap_ms: int | None = None, tag: str | None = None) -> None:
         """Presses keys, as `Phone.send_dtmf_tone` does in the call in the foreground.
 
-        Raises `NotFoundError`; `PhoneError` as there.
+        Raises `CallEndedError`; `PhoneError` as there.
         """
         self.phone._hub.bind()
         keys, between = _check.text("tones", tones), _check.optional_whole("gap_ms", gap_ms, 0, _check.U32)
-        await answer(self._native.send_dtmf_tone(keys, between, _check.optional_text("tag", tag)))
+        await self._answer(self._native.send_dtmf_tone(keys, between, _check.optional_text("tag", tag)))
 
     def stats(self) -> CallStats | None:
         """Figures of the call's audio; `None` before it has media and after its end."""
@@ -254,7 +266,7 @@ class Call:
         floating-point number two bytes are counted, those of its sample.
 
         Raises `TypeError` for what is no buffer, `ArgumentError` for half a sample, other numbers, several channels and
-        what is not a number, `NoAudioError`, `NotFoundError` when the call has ended (`CallEndedError` where it is known how).
+        what is not a number, `NoAudioError`, `CallEndedError`, `NotFoundError`.
         """
         return self._write(_check.samples("samples", samples))
 
@@ -270,13 +282,12 @@ class Call:
         """Takes audio that was heard in a call with `remote_media="pcm"`, at most `most` bytes of it; empty when none
         is there. About 30 seconds are kept, then the oldest are dropped. What came before the end may be read after it.
 
-        Raises `ArgumentError` for a number that is none of bytes, `NoAudioError`, `NotFoundError` when the call never
-        had audio.
+        Raises `ArgumentError` for a number that is none of bytes, `NoAudioError`, `CallEndedError` when the call has ended
+        without audio, `NotFoundError`.
         """
         _process.check()
         size = _check.optional_whole("most", most, 0, _check.U64)
-        with translated():
-            return self._native.pcm_read(self._native.pcm_available() if size is None else size)
+        return self._living(lambda: self._native.pcm_read(self._native.pcm_available() if size is None else size))
 
     def clear(self) -> None:
         """Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended
@@ -286,9 +297,8 @@ class Call:
         """
         try:
             self._living(self._native.pcm_clear)
-        except NotFoundError:
-            if not self._seen:
-                raise
+        except CallEndedError:
+            pass
 
     @property
     def queued_ms(self) -> int:
@@ -298,9 +308,7 @@ class Call:
         """
         try:
             return self._living(self._native.pcm_queued_ms)
-        except NotFoundError:
-            if not self._seen:
-                raise
+        except CallEndedError:
             return 0
 
     @property
@@ -309,14 +317,12 @@ class Call:
 
         Raises as `read`.
         """
-        _process.check()
-        with translated():
-            return self._native.pcm_dropped()
+        return self._living(self._native.pcm_dropped)
 
     async def send(self, samples: Samples) -> None:
         """Writes all of it, waiting for room. It returns when all is in the queue, see `drain`.
 
-        Raises `CallEndedError` when the call ends meanwhile, and as `write`.
+        Raises as `write`, also when the call ends meanwhile.
         """
         self.phone._hub.bind()
         rest = _check.samples("samples", samples)
@@ -329,7 +335,7 @@ class Call:
     async def drain(self) -> None:
         """Waits until all that was written has been sent.
 
-        Raises `CallEndedError` when the call ends meanwhile, and as `clear`.
+        Raises `CallEndedError`, also when the call ends meanwhile, and as `clear`.
         """
         self.phone._hub.bind()
         while queued := self._living(self._native.pcm_queued_ms):
@@ -341,15 +347,30 @@ class Call:
         try:
             with translated():
                 return step()
-        except NotFoundError:
-            if self._end is not None:
-                raise CallEndedError(self._end, self._error) from None
-            raise
+        except NotFoundError as gone:
+            raise self._gone(gone) from None
+
+    async def _answer(self, work: Awaitable[T]) -> T:
+        """Awaits a method that needs a live call."""
+        try:
+            return await answer(work)
+        except NotFoundError as gone:
+            raise self._gone(gone) from None
+
+    def _gone(self, otherwise: NotFoundError) -> NotFoundError:
+        """The exception for a call that is not there: it has ended, as the library knows before the event comes here, or never
+        was."""
+        if self._end is not None:
+            return CallEndedError(self._end, self._error)
+        end = self._native.end()
+        if end is None:
+            return otherwise
+        return CallEndedError(Event(end.event, self), None if end.error is None else phone_error(end.error))
 
     async def receive(self, size: int) -> bytes:
         """Reads `size` bytes, waiting for them. Fewer are the last ones before the call's end, none is its end.
 
-        Raises `ArgumentError` when `size` is no whole number of samples, and as `read`.
+        Raises `ArgumentError` when `size` is no whole number of samples, `NoAudioError`, `NotFoundError`.
         """
         self.phone._hub.bind()
         size = _check.whole("size", size, 1, _check.U64)
@@ -359,7 +380,10 @@ class Call:
         while size:
             # In this order: nothing comes any more once the state is gone.
             over = self.state is None
-            part = self.read(size)
+            try:
+                part = self.read(size)
+            except CallEndedError:
+                break
             parts.append(part)
             size -= len(part)
             if size and over and not part:
@@ -391,7 +415,7 @@ class Call:
         picture that it needs was not taken: then only a key frame is taken next. timestamp: as of `VideoFrame`.
 
         Raises `TypeError` for what is no buffer, `ArgumentError` for a picture that is empty or larger than 2 MiB, another
-        codec or timestamp, `NoVideoError`, `NotFoundError` when the call has ended (`CallEndedError` where it is known how).
+        codec or timestamp, `NoVideoError`, `CallEndedError`, `NotFoundError`.
         """
         kinds = {"vp8": _native.VideoCodec.VP8, "h264": _native.VideoCodec.H264}
         kind = kinds.get(_check.text("codec", codec))
@@ -405,7 +429,7 @@ class Call:
         """Is the next picture to be a key frame? True once after the other party, or a picture that was not taken, has
         asked for one, and once at the beginning: ask before each picture.
 
-        Raises `NoVideoError`, `NotFoundError` when the call has ended.
+        Raises `NoVideoError`, `CallEndedError`, `NotFoundError`.
         """
         return self._living(self._native.video_key_frame_wanted)
 
@@ -422,11 +446,9 @@ class Call:
         frame, also after a loss; `None` when none is there. About four seconds are kept, then what comes is dropped up to
         the next key frame. What came before the end may be read after it.
 
-        Raises `NoVideoError`, `NotFoundError` when the call never had video.
+        Raises `NoVideoError`, `CallEndedError` when the call has ended without video, `NotFoundError`.
         """
-        _process.check()
-        with translated():
-            frame = self._native.video_read()
+        frame = self._living(self._native.video_read)
         if frame is None:
             return None
         codec: VideoCodec = "vp8" if frame.codec is _native.VideoCodec.VP8 else "h264"
@@ -438,20 +460,21 @@ class Call:
 
         Raises as `read_frame`.
         """
-        _process.check()
-        with translated():
-            return self._native.video_dropped()
+        return self._living(self._native.video_dropped)
 
     async def frames(self) -> AsyncIterator[VideoFrame]:
         """The pictures that come, until the call ends.
 
-        Raises as `read_frame`.
+        Raises `NoVideoError`, `NotFoundError`.
         """
         self.phone._hub.bind()
         while True:
             # In this order: nothing comes any more once the state is gone.
             over = self.state is None
-            frame = self.read_frame()
+            try:
+                frame = self.read_frame()
+            except CallEndedError:
+                return
             if frame is not None:
                 yield frame
             elif over:
@@ -463,7 +486,7 @@ class Call:
         """Asks the other party for a key frame, for a program that cannot go on without one. After a loss the library asks
         by itself.
 
-        Raises `NotFoundError` before the call has media and after its end.
+        Raises `NoVideoError` before the call has media, `CallEndedError`, `NotFoundError`.
         """
         self._living(self._native.request_key_frame)
 

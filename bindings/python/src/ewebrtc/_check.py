@@ -10,12 +10,10 @@ settings of a phone or a gateway `ConfigError`.
 from __future__ import annotations
 
 import array
-import ipaddress
 import json
 import math
 import operator
 import os
-import re
 import sys
 from collections.abc import Iterable, Mapping
 from numbers import Real
@@ -36,11 +34,9 @@ _FLOAT_FORMATS = frozenset({"f", "d"})
 _FULL_SCALE = 32_767
 
 #: Greatest numbers that the library takes.
+U8 = 2**8 - 1
 U32 = 2**32 - 1
 U64 = 2**64 - 1
-
-#: Longest name of a domain in the DNS.
-_LONGEST_DOMAIN = 253
 
 
 def wrong(name: str, expected: str, value: object) -> TypeError:
@@ -143,39 +139,6 @@ def handler(name: str, value: object) -> None:
     """Something that can be called."""
     if not callable(value):
         raise wrong(name, "a function", value)
-
-
-def domain(name: str, value: object) -> str | None:
-    """The domain that a phone appends, or `None`."""
-    given = optional_text(name, value, ConfigError)
-    if given is not None and (len(given) > _LONGEST_DOMAIN or not given.isprintable()):
-        raise ConfigError(f"{name} is no domain: {_LONGEST_DOMAIN} characters at most, no control characters")
-    return given
-
-
-def own_domain(name: str, value: object) -> str | None:
-    """The domain of a gateway's accounts, or `None`."""
-    given = domain(name, value)
-    if given is not None and not re.fullmatch(r"[A-Za-z0-9._-]+", given):
-        raise ConfigError(f"{name} must consist of letters, digits, '.', '-' and '_'")
-    return given
-
-
-def listen(name: str, value: object) -> str | None:
-    """An address and a port to listen on, or `None`."""
-    given = optional_text(name, value, ConfigError)
-    if given is None:
-        return None
-    host, _, port = given.rpartition(":")
-    bracketed = host.startswith("[") and host.endswith("]")
-    try:
-        address = ipaddress.ip_address(host[1:-1] if bracketed else host)
-    except ValueError:
-        address = None
-    known = address is not None and address.version == (6 if bracketed else 4)
-    if not known or not re.fullmatch(r"[0-9]{1,5}", port) or int(port) > 65_535:
-        raise ConfigError(f'{name} is no "address:port", such as 127.0.0.1:8080 or [::1]:8080')
-    return given
 
 
 def options(name: str, value: object) -> str:

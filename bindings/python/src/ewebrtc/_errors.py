@@ -118,11 +118,12 @@ class PhoneError(Error):
 
 
 class NotFoundError(Error, LookupError):
-    """The call has ended, or never was."""
+    """There never was such a call, as far as the phone knows; base of `CallEndedError`."""
 
 
 class CallEndedError(NotFoundError):
-    """The call has ended; of a call that was waited for, before that came."""
+    """The call has ended; of a call that was waited for, before that came. So says every method of a call that is over, from
+    the moment of its end on, whether its events have come or not."""
 
     def __init__(self, event: Event, error: PhoneError | None = None) -> None:
         super().__init__(event, error)
@@ -209,11 +210,16 @@ _TEXTS: dict[type[Error], str] = {
 }
 
 
+def phone_error(native: _native.ErrorFields) -> PhoneError:
+    """The exception for an error with a code."""
+    return PhoneError(ErrorFields(**{f.name: getattr(native, f.name) for f in fields(ErrorFields)}))
+
+
 def lifted(error: Exception) -> Error:
     """The exception of this package for one of the generated module."""
     refused = getattr(error, "fields", None)
     if refused is not None:
-        return PhoneError(ErrorFields(**{f.name: getattr(refused, f.name) for f in fields(ErrorFields)}))
+        return phone_error(refused)
     kind = _PLAIN.get(type(error).__name__, InternalError)
     if kind is UnknownMethodError:
         return kind(f"there is no method {getattr(error, 'method', '')!r}")

@@ -45,7 +45,8 @@ class Gateway:
 
     def __init__(self, listen: str | None = None, *, domain: str | None = None, ringback: bool = False) -> None:
         _process.check()
-        address, name = _check.listen("listen", listen), _check.own_domain("domain", domain)
+        address = _check.optional_text("listen", listen, ConfigError)
+        name = _check.optional_text("domain", domain, ConfigError)
         with translated():
             self._native = _native.Gateway(address, name, _check.flag("ringback", ringback))
         self.url: str = self._native.url()

@@ -158,11 +158,12 @@ class Phone(Settings):
         root_certificates: Sequence[str] = (),
     ) -> None:
         _process.check()
-        self.pcm_rate = _check.whole("pcm_rate", pcm_rate, 8_000, 48_000, ConfigError)
+        # What a number can be is checked here, what it may be by the library, as for every language.
+        self.pcm_rate = _check.whole("pcm_rate", pcm_rate, 0, _check.U32, ConfigError)
         """Samples per second of program audio."""
         config = _native.PhoneConfig(
             gateway=gateway.url if isinstance(gateway, Gateway) else _address(gateway),
-            domain=_check.domain("domain", domain),
+            domain=_check.optional_text("domain", domain, ConfigError),
             local_media=_check.media("local_media", local_media, ConfigError),
             remote_media=_check.media("remote_media", remote_media, ConfigError),
             pcm_rate=self.pcm_rate,
@@ -177,7 +178,7 @@ class Phone(Settings):
             event_channel=_event_channel(event_channel),
             audio_codecs=_codecs("audio_codecs", audio_codecs, _native.AudioCodec),
             video_codecs=_codecs("video_codecs", video_codecs, _native.VideoCodec),
-            opus_complexity=_check.optional_whole("opus_complexity", opus_complexity, 0, 10, ConfigError),
+            opus_complexity=_check.optional_whole("opus_complexity", opus_complexity, 0, _check.U8, ConfigError),
             root_certificates=_check.texts("root_certificates", root_certificates, ConfigError),
         )
         self._hub = Hub()
@@ -634,10 +635,11 @@ class Phone(Settings):
         not until it finishes. With `call`, on that call. Gives its value: that of a getter, `{"call": handle}` of
         `dial`, `{"conference": handle}` of `startConference`, else `None`.
 
-        Raises `UnknownMethodError`, `PhoneError` with the code, `NotFoundError`, `BusyError`, `ClosedError`.
+        Raises `UnknownMethodError`, `PhoneError` with the code, `CallEndedError`, `NotFoundError`, `BusyError`, `ClosedError`.
         """
         self._hub.bind()
-        return json.loads(await answer(self._native.invoke(*_command(method, options, call, tag))))
+        work = self._native.invoke(*_command(method, options, call, tag))
+        return json.loads(await (answer(work) if call is None else call._answer(work)))
 
     async def perform(
         self,
@@ -652,7 +654,8 @@ class Phone(Settings):
         Raises as `invoke`, and what the command failed of on the way.
         """
         self._hub.bind()
-        return json.loads(await answer(self._native.perform(*_command(method, options, call, tag))))
+        work = self._native.perform(*_command(method, options, call, tag))
+        return json.loads(await (answer(work) if call is None else call._answer(work)))
 
     def call(self, handle: int) -> Call:
         """The call with this handle. It is not checked whether it lives."""
