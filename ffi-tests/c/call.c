@@ -193,7 +193,7 @@ int main(void)
     OK(ewebrtc_phone_wait_closed(bob.phone, DEADLINE_S * 1000));
     CHECK(strcmp(alice.watch.name[alice.watch.count - 1], "phone:closed") == 0);
     CHECK(strcmp(bob.watch.name[bob.watch.count - 1], "phone:closed") == 0);
-    CHECK(watch_count(&alice.watch, "call:disconnected") == 1);
+    CHECK(watch_count(&alice.watch, "call:disconnected") == 2);
     OK(ewebrtc_phone_free(alice.phone));
     OK(ewebrtc_phone_free(bob.phone));
     watch_done(&alice.watch);

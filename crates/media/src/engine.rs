@@ -188,7 +188,7 @@ impl Engine {
             std::thread::Builder::new().name(name).spawn(work).map(|handle| handle.thread().clone()).map_err(fault)
         };
         let (reports, queue) = sync_channel(REPORTS);
-        spawn("ewebrtc-events".into(), Box::new(move || report(&queue)))?;
+        spawn("ewebrtc-reports".into(), Box::new(move || report(&queue)))?;
         let mut workers = Vec::new();
         for index in 0..self.inner.workers.len() {
             let inner = self.inner.clone();

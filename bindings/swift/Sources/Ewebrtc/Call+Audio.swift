@@ -61,17 +61,18 @@ extension Call {
     /// Takes audio that was heard in a call with remote media `pcm`, at most `most` samples of it; empty when none is there. About 30
     /// seconds are kept, then the oldest are dropped. What came before the end may be read after it.
     ///
-    /// - Throws: `PhoneError.noAudio`, `notFound` when the call never had audio.
+    /// - Throws: `PhoneError.argument` for a negative number, `noAudio`, `callEnded` when the call has ended without audio, `notFound`.
     public func read(most: Int? = nil) throws -> [Int16] {
         // As many bytes as there are numbers for: `Int.max` means everything.
-        numbers(try readData(most: most.map { min(max(0, $0), Int.max / sampleSize) * sampleSize }))
+        numbers(try readData(most: most.map { min(max(-1, $0), Int.max / sampleSize) * sampleSize }))
     }
 
     /// As `read`, as bytes, and at most so many bytes.
     ///
     /// - Throws: As `read`.
     public func readData(most: Int? = nil) throws -> Data {
-        try lifting { try native.pcmRead(bytes: try most.map { UInt64(max(0, $0)) } ?? native.pcmAvailable()) }
+        if let most, most < 0 { throw PhoneError.argument("a negative number of samples") }
+        return try living { try native.pcmRead(bytes: try most.map { UInt64($0) } ?? native.pcmAvailable()) }
     }
 
     /// Drops what was written and not sent yet, as when the other party begins to talk. Of a call that has ended nothing is left.
@@ -79,8 +80,8 @@ extension Call {
     /// - Throws: `PhoneError.noAudio`, `notFound` when there never was such a call.
     public func clear() throws {
         do {
-            try lifting { try native.pcmClear() }
-        } catch PhoneError.notFound where isKnown {
+            try living { try native.pcmClear() }
+        } catch PhoneError.callEnded {
         }
     }
 
@@ -90,8 +91,8 @@ extension Call {
     public var queuedMilliseconds: Int {
         get throws {
             do {
-                return Int(try lifting { try native.pcmQueuedMs() })
-            } catch PhoneError.notFound where isKnown {
+                return Int(try living { try native.pcmQueuedMs() })
+            } catch PhoneError.callEnded {
                 return 0
             }
         }
@@ -101,12 +102,12 @@ extension Call {
     ///
     /// - Throws: As `read`.
     public var dropped: Int {
-        get throws { Int(try lifting { try native.pcmDropped() }) / sampleSize }
+        get throws { Int(try living { try native.pcmDropped() }) / sampleSize }
     }
 
     /// Writes all of it, waiting for room. It returns when all is in the queue, see `drain`. Cancelling the task ends it.
     ///
-    /// - Throws: `PhoneError.callEnded` when the call ends meanwhile, and as `write`.
+    /// - Throws: As `write`, also when the call ends meanwhile.
     public func send(_ samples: [Int16]) async throws {
         var rest = samples[...]
         try await lasting {
@@ -134,7 +135,7 @@ extension Call {
 
     /// Waits until all that was written has been sent. Cancelling the task ends it.
     ///
-    /// - Throws: `PhoneError.callEnded` when the call ends meanwhile, and as `clear`.
+    /// - Throws: `PhoneError.callEnded`, also when the call ends meanwhile, and as `clear`.
     public func drain() async throws {
         try await lasting {
             while true {
@@ -148,23 +149,25 @@ extension Call {
     /// Reads so many samples, waiting for them. Fewer are the last ones before the call's end, none is its end. Cancelling the task ends
     /// it; what it has read then is lost.
     ///
-    /// - Throws: `PhoneError.argument` when `count` is not positive, and as `read`.
+    /// - Throws: `PhoneError.argument` when `count` is not positive, `noAudio`, `notFound`.
     public func receive(_ count: Int) async throws -> [Int16] {
         if count < 1 { throw PhoneError.argument("the number of samples is not positive: \(count)") }
         var all: [Int16] = []
         while true {
             // In this order: nothing comes any more once the state is gone.
             let over = state == nil
-            let part = try read(most: count - all.count)
+            let part: [Int16]
+            do { part = try read(most: count - all.count) } catch PhoneError.callEnded { return all }
             all += part
             if all.count == count || (over && part.isEmpty) { return all }
             if part.isEmpty { try await Task.sleep(for: tick) }
         }
     }
 
-    /// What is heard, in pieces of so many milliseconds, until the call ends. Reading it throws as `receive`.
+    /// What is heard, in pieces of so many milliseconds, until the call ends. Reading it throws as `receive`, also where the number is not
+    /// positive.
     public func listen(milliseconds: Int = 20) -> Pieces {
-        Pieces(call: self, count: phone.pcmRate * min(max(1, milliseconds), Int.max / phone.pcmRate) / 1000)
+        Pieces(call: self, count: phone.pcmRate * min(max(0, milliseconds), Int.max / phone.pcmRate) / 1000)
     }
 }
 

@@ -46,9 +46,9 @@ extension Call {
     /// after a loss; `nil` when none is there. About four seconds are kept, then what comes is dropped up to the next key frame. What
     /// came before the end may be read after it.
     ///
-    /// - Throws: `PhoneError.noVideo`, `notFound` when the call never had video.
+    /// - Throws: `PhoneError.noVideo`, `callEnded` when the call has ended without video, `notFound`.
     public func readFrame() throws -> VideoFrame? {
-        try lifting { try native.videoRead() }.map {
+        try living { try native.videoRead() }.map {
             VideoFrame(codec: VideoCodec($0.codec), timestamp: $0.timestamp, key: $0.key, data: $0.data)
         }
     }
@@ -57,15 +57,15 @@ extension Call {
     ///
     /// - Throws: As `readFrame`.
     public var framesDropped: Int {
-        get throws { Int(try lifting { try native.videoDropped() }) }
+        get throws { Int(try living { try native.videoDropped() }) }
     }
 
-    /// The pictures that come, until the call ends. Reading it throws as `readFrame`.
+    /// The pictures that come, until the call ends. Reading it throws `PhoneError.noVideo`, `notFound`.
     public func frames() -> Frames { Frames(call: self) }
 
     /// Asks the other party for a key frame, for a program that cannot go on without one. After a loss the library asks by itself.
     ///
-    /// - Throws: `PhoneError.notFound` before the call has media, `callEnded` after its end.
+    /// - Throws: `PhoneError.noVideo` before the call has media, `callEnded`, `notFound`.
     public func requestKeyFrame() throws { try living { try native.requestKeyFrame() } }
 }
 
@@ -78,7 +78,11 @@ public struct Frames: AsyncSequence, AsyncIteratorProtocol, Sendable {
         while true {
             // In this order: nothing comes any more once the state is gone.
             let over = call.state == nil
-            if let frame = try call.readFrame() { return frame }
+            do {
+                if let frame = try call.readFrame() { return frame }
+            } catch PhoneError.callEnded {
+                return nil
+            }
             if over { return nil }
             try await Task.sleep(for: tick)
         }

@@ -63,6 +63,9 @@ public struct CallStats: Sendable, Hashable {
 /// A call or conference. Made by `Phone.dial`, `answer`, `addCall`, `startConference` and `joinConference`, and found in events; it may be
 /// held after its end. It holds its phone.
 ///
+/// Methods that need a live call throw `PhoneError.callEnded` when it has ended, from that moment on, and `notFound` when there never was
+/// such a call as far as the phone knows: it remembers the latest 64 that have ended.
+///
 /// Asynchronous methods complete when the command finishes. `tag` comes back in the events that it causes.
 public final class Call: Sendable {
     /// The phone it belongs to.
@@ -85,8 +88,14 @@ public final class Call: Sendable {
     /// Figures of the call's audio; `nil` before it has media and after its end.
     public var stats: CallStats? { native.stats().map(CallStats.init) }
 
-    /// How it has ended, if that has come to this phone.
+    /// How it has ended: there as soon as `state` is not, also before the event comes; `nil` while it lives, and when there never was such a
+    /// call.
     public var end: CallEnd? {
+        told ?? native.end().map { CallEnd(event: Event($0.event, self), error: $0.error.map(ErrorFields.init)) }
+    }
+
+    /// The same, if its event has come.
+    private var told: CallEnd? {
         let (raw, error) = record.facts.with { ($0.end, $0.error) }
         return raw.map { CallEnd(event: Event($0, self), error: error) }
     }
@@ -100,7 +109,7 @@ public final class Call: Sendable {
         if there { record.change { $0.connected = true } }
         try checkSeen()
         try await within(timeout) { [record] in try await record.wait { $0.connected || $0.end != nil } }
-        if let end { throw PhoneError.callEnded(end) }
+        if let told { throw PhoneError.callEnded(told) }
         if !record.facts.with({ $0.connected }) { throw PhoneError.closed }
     }
 
@@ -111,8 +120,8 @@ public final class Call: Sendable {
     public func ended(timeout: Duration? = nil) async throws -> CallEnd {
         try checkSeen()
         try await within(timeout) { [record] in try await record.wait { $0.end != nil } }
-        guard let end else { throw PhoneError.closed }
-        return end
+        guard let told else { throw PhoneError.closed }
+        return told
     }
 
     var isKnown: Bool { record.facts.with { $0.known } }
@@ -125,19 +134,17 @@ public final class Call: Sendable {
     func living<Value>(_ step: () throws -> Value) throws -> Value {
         do {
             return try lifting(step)
-        } catch PhoneError.notFound where isKnown {
-            throw PhoneError.callEnded(end)
+        } catch PhoneError.notFound {
+            throw end.map(PhoneError.callEnded) ?? .notFound
         }
     }
 
-    /// The same, of work that waits; it waits a moment for the event of the end as well.
+    /// The same, of work that waits.
     func lasting<Value: Sendable>(_ work: () async throws -> Value) async throws -> Value {
         do {
             return try await work()
-        } catch PhoneError.callEnded(nil) {
-            throw PhoneError.callEnded(try? await ended(timeout: .seconds(1)))
-        } catch PhoneError.notFound where isKnown {
-            throw PhoneError.callEnded(try? await ended(timeout: .seconds(1)))
+        } catch PhoneError.notFound {
+            throw end.map(PhoneError.callEnded) ?? .notFound
         }
     }
 

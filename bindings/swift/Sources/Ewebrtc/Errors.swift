@@ -106,8 +106,9 @@ public enum PhoneError: Error, Sendable {
     case refused(ErrorFields)
     /// There never was a call with this handle, as far as the phone knows; of `answer` and `joinConference`: it ended meanwhile.
     case notFound
-    /// The call has ended; of a call that was waited for, before that came. Without a value where the event of its end is still on its way.
-    case callEnded(CallEnd?)
+    /// The call has ended; of a call that was waited for, before that came. So says every method of a call that is over, from the moment of
+    /// its end on, whether its events have come or not.
+    case callEnded(CallEnd)
     /// The phone has no method of this name.
     case unknownMethod(String)
     /// The phone is closed.
@@ -146,7 +147,7 @@ extension PhoneError: CustomStringConvertible, LocalizedError {
         switch self {
         case .refused(let fields): fields.description
         case .notFound: "there is no call with this handle"
-        case .callEnded(let end): end?.description ?? "the call has ended"
+        case .callEnded(let end): end.description
         case .unknownMethod(let method): "there is no method '\(method)'"
         case .closed: "the phone is closed"
         case .busy: "too many commands are under way"

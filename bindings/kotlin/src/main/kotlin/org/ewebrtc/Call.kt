@@ -52,6 +52,9 @@ private data class Life(
  * Methods that suspend complete when the command finishes; cancelling the coroutine ends the wait, not the command. `tag` comes
  * back in the events that a command causes. All may be used on any thread.
  *
+ * Methods that need a live call throw [CallEndedException] when it has ended, from that moment on, and [NotFoundException] when
+ * there never was such a call as far as the phone knows: it remembers the latest 64 that have ended.
+ *
  * @property phone The phone it belongs to.
  */
 public class Call internal constructor(public val phone: Phone, private val native: NativeCall) {
@@ -121,36 +124,36 @@ public class Call internal constructor(public val phone: Phone, private val nati
     /**
      * Ends the call as its state demands: cancels, rejects or hangs up. Completes with the call's end.
      *
-     * @throws NotFoundException when it has ended already.
+     * @throws CallEndedException when it has ended already.
      * @throws PhoneException with codes of hangup, cancel, reject.
      */
-    public suspend fun hangup(tag: String? = null): Unit = answer { native.hangup(tag) }
+    public suspend fun hangup(tag: String? = null): Unit = lasting { native.hangup(text(tag)) }
 
     /**
      * Sends silence from now on.
      *
-     * @throws NotFoundException when it has ended.
+     * @throws CallEndedException when it has ended.
      * @throws PhoneException 2702 before the call is connected.
      */
-    public suspend fun mute(tag: String? = null): Unit = answer { native.mute(tag) }
+    public suspend fun mute(tag: String? = null): Unit = lasting { native.mute(text(tag)) }
 
     /**
      * Sends the source again.
      *
-     * @throws NotFoundException when it has ended.
+     * @throws CallEndedException when it has ended.
      * @throws PhoneException 2802 before the call is connected.
      */
-    public suspend fun unmute(tag: String? = null): Unit = answer { native.unmute(tag) }
+    public suspend fun unmute(tag: String? = null): Unit = lasting { native.unmute(text(tag)) }
 
     /**
      * Presses keys, as [Phone.sendDtmfTone] does in the call in the foreground.
      *
-     * @throws NotFoundException when it has ended.
+     * @throws CallEndedException when it has ended.
      * @throws PhoneException as there.
      */
     public suspend fun sendDtmfTone(tones: String, gap: Duration? = null, tag: String? = null) {
         val between = gap?.let(::milliseconds)
-        answer { native.sendDtmfTone(tones, between, tag) }
+        lasting { native.sendDtmfTone(text(tones), between, text(tag)) }
     }
 
     /** Figures of the call's audio and video; null before it has media and after its end. */
@@ -164,7 +167,7 @@ public class Call internal constructor(public val phone: Phone, private val nati
      *
      * @throws ArgumentException for a part that is not in the array.
      * @throws NoAudioException when the source is another, or the call was not answered yet.
-     * @throws NotFoundException when the call has ended ([CallEndedException] where it is known how).
+     * @throws CallEndedException when the call has ended.
      */
     public fun write(samples: ShortArray, offset: Int = 0, count: Int = samples.size - offset): Int {
         checkPart(samples.size, offset, count)
@@ -199,14 +202,14 @@ public class Call internal constructor(public val phone: Phone, private val nati
      *
      * @throws ArgumentException for a negative number.
      * @throws NoAudioException when the sink is another, or the call was not answered yet.
-     * @throws NotFoundException when the call never had audio.
+     * @throws CallEndedException when the call has ended without audio.
      */
     public fun read(most: Int = Int.MAX_VALUE): ShortArray = samplesOf(readBytes(most.coerceIn(-1, Int.MAX_VALUE / SAMPLE) * SAMPLE))
 
     /** As [read], in bytes. */
     public fun readBytes(most: Int = Int.MAX_VALUE): ByteArray {
         if (most < 0) throw ArgumentException("a negative number of samples")
-        return translated { native.pcmRead(most.toULong()) }
+        return living { native.pcmRead(most.toULong()) }
     }
 
     /**
@@ -217,9 +220,9 @@ public class Call internal constructor(public val phone: Phone, private val nati
      */
     public fun clear() {
         try {
-            translated { native.pcmClear() }
-        } catch (gone: NotFoundException) {
-            if (!seen) throw gone
+            living { native.pcmClear() }
+        } catch (_: CallEndedException) {
+            // As it says.
         }
     }
 
@@ -230,9 +233,8 @@ public class Call internal constructor(public val phone: Phone, private val nati
      */
     public val queuedMs: Int
         get() = try {
-            translated { native.pcmQueuedMs().toInt() }
-        } catch (gone: NotFoundException) {
-            if (!seen) throw gone
+            living { native.pcmQueuedMs().toInt() }
+        } catch (_: CallEndedException) {
             0
         }
 
@@ -241,12 +243,12 @@ public class Call internal constructor(public val phone: Phone, private val nati
      *
      * Throws as [read].
      */
-    public val dropped: Long get() = translated { native.pcmDropped().toLong() / SAMPLE }
+    public val dropped: Long get() = living { native.pcmDropped().toLong() / SAMPLE }
 
     /**
      * Writes all samples, waiting for room. It returns when all are in the queue, see [drain].
      *
-     * @throws CallEndedException when the call ends meanwhile, and as [write].
+     * @throws CallEndedException also when the call ends meanwhile, and as [write].
      */
     public suspend fun send(samples: ShortArray) {
         var sent = write(samples)
@@ -268,7 +270,7 @@ public class Call internal constructor(public val phone: Phone, private val nati
     /**
      * Waits until all that was written has been sent.
      *
-     * @throws CallEndedException when the call ends meanwhile, and as [clear].
+     * @throws CallEndedException also when the call ends meanwhile, and as [clear].
      */
     public suspend fun drain() {
         while (true) {
@@ -281,7 +283,8 @@ public class Call internal constructor(public val phone: Phone, private val nati
     /**
      * Reads `count` samples, waiting for them. Fewer are the last ones before the call's end, none is its end.
      *
-     * @throws ArgumentException for a number that is not positive, and as [read].
+     * @throws ArgumentException for a number that is not positive.
+     * @throws NoAudioException as [read].
      */
     public suspend fun receive(count: Int): ShortArray {
         if (count !in 1..Int.MAX_VALUE / SAMPLE) throw ArgumentException("that is no positive number of samples, or too many at once")
@@ -299,7 +302,11 @@ public class Call internal constructor(public val phone: Phone, private val nati
         while (heard.hasRemaining()) {
             // In this order: nothing comes any more once the state is gone.
             val over = state == null
-            val part = readBytes(heard.remaining())
+            val part = try {
+                readBytes(heard.remaining())
+            } catch (_: CallEndedException) {
+                break
+            }
             heard.put(part)
             if (part.isEmpty()) {
                 if (over) break
@@ -331,8 +338,22 @@ public class Call internal constructor(public val phone: Phone, private val nati
     private inline fun <T> living(step: () -> T): T = try {
         translated(step)
     } catch (gone: NotFoundException) {
+        throw howEnded() ?: gone
+    }
+
+    /** The same, of work that is awaited. */
+    internal suspend fun <T> lasting(work: suspend () -> T): T = try {
+        answer(work)
+    } catch (gone: NotFoundException) {
+        throw howEnded() ?: gone
+    }
+
+    /** How the call has ended: the library knows it before the event comes here. Null when there never was one. */
+    private fun howEnded(): CallEndedException? {
         val known = life.value
-        throw known.end?.let { CallEndedException(it, known.error) } ?: gone
+        known.end?.let { return CallEndedException(it, known.error) }
+        val end = translated { native.end() } ?: return null
+        return CallEndedException(Event(end.event, this), end.error?.let { PhoneException(ErrorFields(it)) })
     }
 
     // ---- program video: encoded pictures -------------------------------------------------------------------------------
@@ -344,7 +365,7 @@ public class Call internal constructor(public val phone: Phone, private val nati
      *
      * @throws ArgumentException for a picture that is empty or larger than 2 MiB, or a timestamp beyond 32 bits.
      * @throws NoVideoException when the source is another, or the call was not answered yet.
-     * @throws NotFoundException when the call has ended ([CallEndedException] where it is known how).
+     * @throws CallEndedException when the call has ended.
      */
     public fun writeFrame(data: ByteArray, timestamp: Long, codec: VideoCodec = VideoCodec.VP8): Boolean {
         if (timestamp !in 0..UInt.MAX_VALUE.toLong()) throw ArgumentException("the timestamp is not one of 32 bits")
@@ -356,7 +377,7 @@ public class Call internal constructor(public val phone: Phone, private val nati
      * and once at the beginning: ask before each picture.
      *
      * @throws NoVideoException when the source is another.
-     * @throws NotFoundException when the call has ended.
+     * @throws CallEndedException when the call has ended.
      */
     public fun keyFrameWanted(): Boolean = living { native.videoKeyFrameWanted() }
 
@@ -373,23 +394,27 @@ public class Call internal constructor(public val phone: Phone, private val nati
      * key frame. What came before the end may be read after it.
      *
      * @throws NoVideoException when the sink is another, or the call was not answered yet.
-     * @throws NotFoundException when the call never had video.
+     * @throws CallEndedException when the call has ended without video.
      */
-    public fun readFrame(): VideoFrame? = translated { native.videoRead() }?.let(::VideoFrame)
+    public fun readFrame(): VideoFrame? = living { native.videoRead() }?.let(::VideoFrame)
 
     /**
      * How many pictures were dropped so far because nobody read them in time.
      *
      * Throws as [readFrame].
      */
-    public val framesDropped: Long get() = translated { native.videoDropped().toLong() }
+    public val framesDropped: Long get() = living { native.videoDropped().toLong() }
 
-    /** The pictures that come, until the call ends. A cold `Flow`; collecting throws as [readFrame]. */
+    /** The pictures that come, until the call ends. A cold `Flow`; collecting throws [NoVideoException] as [readFrame]. */
     public fun frames(): Flow<VideoFrame> = flow {
         while (true) {
             // In this order: nothing comes any more once the state is gone.
             val over = state == null
-            val frame = readFrame()
+            val frame = try {
+                readFrame()
+            } catch (_: CallEndedException) {
+                break
+            }
             when {
                 frame != null -> emit(frame)
                 over -> break
@@ -401,7 +426,8 @@ public class Call internal constructor(public val phone: Phone, private val nati
     /**
      * Asks the other party for a key frame, for a program that cannot go on without one. After a loss the library asks by itself.
      *
-     * @throws NotFoundException before the call has media and after its end.
+     * @throws NoVideoException before the call has media.
+     * @throws CallEndedException when the call has ended.
      */
     public fun requestKeyFrame(): Unit = living { native.requestKeyFrame() }
 

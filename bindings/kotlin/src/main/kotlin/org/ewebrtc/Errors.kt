@@ -143,11 +143,12 @@ public class PhoneException(public val fields: ErrorFields) : EwebrtcException(
     public val additionalInformation: String? get() = fields.additionalInformation
 }
 
-/** The call has ended, or never was. */
+/** There never was such a call, as far as the phone knows; base of [CallEndedException]. */
 public open class NotFoundException internal constructor(message: String) : EwebrtcException(message)
 
 /**
- * The call has ended; of a call that was waited for, before that came.
+ * The call has ended; of a call that was waited for, before that came. So says every method of a call that is over, from the moment
+ * of its end on, whether its events have come or not.
  *
  * @property event The event that ended it, such as `call:disconnected`, `call:rejected` or `call:canceled`.
  * @property error What the last `error` event of the call said, with all fields; null when there was none.
@@ -215,6 +216,21 @@ private fun lifted(error: NativeError): EwebrtcException = when (error) {
     is NativeError.System -> SystemRefusedException(error.reason)
     is NativeError.Callback -> InternalException(error.reason)
 }
+
+/**
+ * A text that the library can have. Looked at before the generated code does: an argument that fails there keeps the object whose
+ * method it is for ever.
+ */
+internal fun text(text: String): String {
+    if (!Charsets.UTF_8.newEncoder().canEncode(text)) {
+        throw ArgumentException("half of a surrogate pair, which no text can have outside the JVM")
+    }
+    return text
+}
+
+/** The same of one that may be absent. */
+@JvmName("textOrNull")
+internal fun text(text: String?): String? = text?.let { text(it) }
 
 /** Exceptions of the generated code come out as those of this package. */
 internal inline fun <T> translated(work: () -> T): T = try {

@@ -116,7 +116,7 @@ internal class EventQueue(private val names: Set<String>) {
  */
 public class Events internal constructor(
     // A stream keeps its phone alive.
-    @Suppress("unused") private val phone: Phone,
+    private val phone: Phone,
     internal val queue: EventQueue,
 ) : Flow<Event> {
     /** How many events were left out because nobody collected them for so long. */
@@ -130,9 +130,11 @@ public class Events internal constructor(
     /**
      * The next event, or the next one of these names; those before it are passed over.
      *
+     * @throws PhoneException 4901 for an empty name, 4902 for an unknown one.
      * @throws ClosedException when the phone closes before.
      */
     public suspend fun next(vararg names: String): Event = Process.holding(this) {
+        phone.check(names)
         for (event in queue.channel) {
             if (names.isEmpty() || event.name in names) return@holding event
         }

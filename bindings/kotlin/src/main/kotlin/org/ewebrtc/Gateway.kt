@@ -52,7 +52,7 @@ public class Gateway(listen: String? = null, domain: String? = null) : AutoClose
      *
      * @throws PhoneException with the gateway's code when it does not accept the name, 0002 when it has stopped.
      */
-    public suspend fun devToken(user: String): DevToken = DevToken(answer { native.devToken(user) })
+    public suspend fun devToken(user: String): DevToken = DevToken(answer { native.devToken(text(user)) })
 
     /** Ends every session and stops listening. Blocks until the port is free again, five seconds at most. Twice does no more. */
     override fun close(): Unit = native.stop()

@@ -110,7 +110,7 @@ public class Logger internal constructor(private val native: NativeLogger) {
     private fun write(level: LogLevel, message: Any?) {
         // The first frame that is not of this class: where the program has written it.
         val frame = Throwable().stackTrace.firstOrNull { it.className != Logger::class.java.name }
-        translated { native.write(level.word, message.toString(), frame?.fileName, frame?.lineNumber?.takeIf { it > 0 }?.toUInt()) }
+        translated { native.write(level.word, text(message.toString()), frame?.fileName, frame?.lineNumber?.takeIf { it > 0 }?.toUInt()) }
     }
 
     /** Name and level. */

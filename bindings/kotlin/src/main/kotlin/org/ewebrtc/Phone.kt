@@ -81,8 +81,13 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
     // ---- events ----------------------------------------------------------------------------------------------------------
 
     private fun queue(names: Array<out String>): EventQueue {
-        for (name in names) translated { native.checkEventName(name) }
+        check(names)
         return EventQueue(names.toSet())
+    }
+
+    /** Refuses names of no event: they would never come. */
+    internal fun check(names: Array<out String>) {
+        for (name in names) translated { native.checkEventName(text(name)) }
     }
 
     /**
@@ -127,7 +132,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      * @throws PhoneException 2002 without a token, 2003 while logged in, 1541 and other codes of the gateway, 0002 without an answer.
      */
     public suspend fun login(token: String, userId: String? = null, e911Id: String? = null, tag: String? = null): Unit =
-        answer { native.login(LoginOptions(token, userId, e911Id), tag) }
+        answer { native.login(LoginOptions(text(token), text(userId), text(e911Id)), text(tag)) }
 
     /** As the other [login], with the token of a gateway in development mode. */
     public suspend fun login(token: DevToken, userId: String? = null, e911Id: String? = null, tag: String? = null): Unit =
@@ -138,7 +143,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *
      * @throws PhoneException 2101 while not logged in.
      */
-    public suspend fun logout(tag: String? = null): Unit = answer { native.logout(tag) }
+    public suspend fun logout(tag: String? = null): Unit = answer { native.logout(text(tag)) }
 
     /**
      * Dials a name, `user@domain` or number. Completes when the call exists, before it is answered: see [Call.connected].
@@ -155,7 +160,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
         remoteMedia: String? = null,
         tag: String? = null,
     ): Call = known(
-        answer { native.dial(DialOptions(destination, mediaType, localMedia, remoteMedia), tag).handle() },
+        answer { native.dial(DialOptions(text(destination), text(mediaType), text(localMedia), text(remoteMedia)), text(tag)).handle() },
     )
 
     /**
@@ -174,7 +179,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
         action: String? = null,
         tag: String? = null,
     ): Call = known(
-        answer { native.answer(AnswerOptions(localMedia, remoteMedia, mediaType, action), tag).handle() },
+        answer { native.answer(AnswerOptions(text(localMedia), text(remoteMedia), text(mediaType), text(action)), text(tag)).handle() },
     )
 
     /**
@@ -182,35 +187,35 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *
      * @throws PhoneException 3001 while not logged in, 3002 while nothing rings.
      */
-    public suspend fun reject(tag: String? = null): Unit = answer { native.reject(tag) }
+    public suspend fun reject(tag: String? = null): Unit = answer { native.reject(text(tag)) }
 
     /**
      * Withdraws the outgoing call before it is answered. Completes at `call:canceled`.
      *
      * @throws PhoneException 2901 while not logged in, 2902 while nothing is being dialled.
      */
-    public suspend fun cancel(tag: String? = null): Unit = answer { native.cancel(tag) }
+    public suspend fun cancel(tag: String? = null): Unit = answer { native.cancel(text(tag)) }
 
     /**
      * Ends the call in the foreground. Completes at `call:disconnected`.
      *
      * @throws PhoneException 2401 while not logged in, 2402 without a call.
      */
-    public suspend fun hangup(tag: String? = null): Unit = answer { native.hangup(tag) }
+    public suspend fun hangup(tag: String? = null): Unit = answer { native.hangup(text(tag)) }
 
     /**
      * Sends silence in the call in the foreground.
      *
      * @throws PhoneException 2701 while not logged in, 2702 without a call.
      */
-    public suspend fun mute(tag: String? = null): Unit = answer { native.mute(tag) }
+    public suspend fun mute(tag: String? = null): Unit = answer { native.mute(text(tag)) }
 
     /**
      * Sends the source in the call in the foreground again.
      *
      * @throws PhoneException 2801 while not logged in, 2802 without a call.
      */
-    public suspend fun unmute(tag: String? = null): Unit = answer { native.unmute(tag) }
+    public suspend fun unmute(tag: String? = null): Unit = answer { native.unmute(text(tag)) }
 
     /**
      * Presses keys in the call in the foreground: `0-9`, `A-D`, `*`, `#`, and `,` for a pause of two seconds, behind those that are
@@ -223,7 +228,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      */
     public suspend fun sendDtmfTone(tones: String, gap: Duration? = null, tag: String? = null) {
         val between = gap?.let(::milliseconds)
-        answer { native.sendDtmfTone(tones, between, tag) }
+        answer { native.sendDtmfTone(text(tones), between, text(tag)) }
     }
 
     // ---- conferences -----------------------------------------------------------------------------------------------------
@@ -241,7 +246,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
         remoteMedia: String? = null,
         tag: String? = null,
     ): Call = known(
-        answer { native.startConference(ConferenceOptions(mediaType, localMedia, remoteMedia), tag).handle() },
+        answer { native.startConference(ConferenceOptions(text(mediaType), text(localMedia), text(remoteMedia)), text(tag)).handle() },
     )
 
     /**
@@ -257,21 +262,21 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
         remoteMedia: String? = null,
         action: String? = null,
         tag: String? = null,
-    ): Call = known(answer { native.joinConference(JoinOptions(localMedia, remoteMedia, action), tag).handle() })
+    ): Call = known(answer { native.joinConference(JoinOptions(text(localMedia), text(remoteMedia), text(action)), text(tag)).handle() })
 
     /**
      * Declines the invitation to a conference. Completes at `conference:invitation-rejected`.
      *
      * @throws PhoneException 3301 while not logged in, 3302 without an invitation.
      */
-    public suspend fun rejectConference(tag: String? = null): Unit = answer { native.rejectConference(tag) }
+    public suspend fun rejectConference(tag: String? = null): Unit = answer { native.rejectConference(text(tag)) }
 
     /**
      * Leaves the conference in the foreground; one of this phone ends for everybody. Completes at `conference:ended`.
      *
      * @throws PhoneException 3501 while not logged in, 3502 without a conference in the foreground.
      */
-    public suspend fun endConference(tag: String? = null): Unit = answer { native.endConference(tag) }
+    public suspend fun endConference(tag: String? = null): Unit = answer { native.endConference(text(tag)) }
 
     /**
      * Invites a party to the conference of this phone in the foreground. Completes at `conference:invitation-sent`; whether the
@@ -281,7 +286,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *   the party is in it, 3600 when the gateway takes no invitation.
      */
     public suspend fun addParticipant(participant: String, tag: String? = null): Unit =
-        answer { native.addParticipant(participant, tag) }
+        answer { native.addParticipant(text(participant), text(tag)) }
 
     /**
      * Takes a party out of the conference of this phone in the foreground. Completes at `conference:participant-removed`, also when
@@ -291,7 +296,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *   text names nobody or the gateway refuses.
      */
     public suspend fun removeParticipant(participant: String, tag: String? = null): Unit =
-        answer { native.removeParticipant(participant, tag) }
+        answer { native.removeParticipant(text(participant), text(tag)) }
 
     /**
      * Who is in the conference of this phone in the foreground, in the order of their names.
@@ -367,7 +372,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      * @throws PhoneException 4601 while not logged in, 4602 without a call, 4603 while it is not connected or is changing, 4604 when
      *   it is a video call already; 0020 when its localMedia names no source of video; 4600 when it fails on the way.
      */
-    public suspend fun upgrade(tag: String? = null): Unit = answer { native.upgrade(tag) }
+    public suspend fun upgrade(tag: String? = null): Unit = answer { native.upgrade(text(tag)) }
 
     /**
      * Stops sending video in the call in the foreground, and asks the other side to do the same. Completes when it has answered;
@@ -376,7 +381,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      * @throws PhoneException 4501 while not logged in, 4502 without a call, 4503 while it is not connected or is changing, 4504 when
      *   it is an audio call already; 4500 when it fails on the way.
      */
-    public suspend fun downgrade(tag: String? = null): Unit = answer { native.downgrade(tag) }
+    public suspend fun downgrade(tag: String? = null): Unit = answer { native.downgrade(text(tag)) }
 
     /**
      * Agrees to the upgrade or downgrade that the other side has asked for (event `call:media-modification`). Completes when the
@@ -386,7 +391,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *   0020 for an upgrade of a call whose localMedia names no source of video, and the request goes on waiting; 4300 when it
      *   fails on the way.
      */
-    public suspend fun acceptModification(tag: String? = null): Unit = answer { native.acceptModification(tag) }
+    public suspend fun acceptModification(tag: String? = null): Unit = answer { native.acceptModification(text(tag)) }
 
     /**
      * Does not follow the upgrade or downgrade that the other side has asked for: this side keeps its media, the other side changes
@@ -394,7 +399,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *
      * @throws PhoneException as [acceptModification], with the codes of rejectModification (44xx), and never 0020.
      */
-    public suspend fun rejectModification(tag: String? = null): Unit = answer { native.rejectModification(tag) }
+    public suspend fun rejectModification(tag: String? = null): Unit = answer { native.rejectModification(text(tag)) }
 
     /**
      * Changes the emergency address of the session. Completes at `address-updated`.
@@ -443,7 +448,8 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      * @throws UnknownMethodException for a name that is none.
      * @throws ArgumentException for an option that is no JSON.
      * @throws PhoneException with the code.
-     * @throws NotFoundException when there is no such call.
+     * @throws CallEndedException when the call has ended.
+     * @throws NotFoundException when there never was such a call.
      * @throws BusyException when too many commands are under way.
      * @throws ClosedException when the phone is closed.
      */
@@ -454,7 +460,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
         tag: String? = null,
     ): JsonElement {
         val json = jsonOf(options).toString()
-        return Json.parseToJsonElement(answer { native.invoke(method, json, call?.handle?.toULong(), tag) })
+        return about(call) { native.invoke(text(method), text(json), call?.handle?.toULong(), text(tag)) }
     }
 
     /**
@@ -469,8 +475,12 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
         tag: String? = null,
     ): JsonElement {
         val json = jsonOf(options).toString()
-        return Json.parseToJsonElement(answer { native.perform(method, json, call?.handle?.toULong(), tag) })
+        return about(call) { native.perform(text(method), text(json), call?.handle?.toULong(), text(tag)) }
     }
+
+    /** A method that may be about a call, and its value. */
+    private suspend fun about(call: Call?, work: suspend () -> String): JsonElement =
+        Json.parseToJsonElement(if (call == null) answer(work) else call.lasting(work))
 
     private suspend fun run(method: String, tag: String?) {
         perform(method, tag = tag)
@@ -523,7 +533,7 @@ public class Phone(gateway: String, settings: PhoneSettings = PhoneSettings()) :
      *
      * @throws ConfigException for a codec that is none; the text names those that are.
      */
-    public fun setAudioCodec(codec: String): Unit = translated { native.setAudioCodec(codec) }
+    public fun setAudioCodec(codec: String): Unit = translated { native.setAudioCodec(text(codec)) }
 
     /** As the other [setAudioCodec]. */
     public fun setAudioCodec(codec: AudioCodec): Unit = setAudioCodec(codec.name)

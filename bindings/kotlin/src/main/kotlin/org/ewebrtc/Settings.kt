@@ -68,7 +68,7 @@ public enum class IceTransport(internal val word: String) {
 public data class IceServer(val urls: List<String>, val username: String = "", val credential: String = "") {
     internal constructor(server: NativeServer) : this(server.urls, server.username, server.credential)
 
-    internal fun native() = NativeServer(urls, username, credential)
+    internal fun native() = NativeServer(urls.map(::text), text(username), text(credential))
 
     /** Without the password. */
     override fun toString(): String = "IceServer(urls=$urls, username=$username)"
@@ -138,7 +138,8 @@ public data class PhoneSettings(
         domain = domain,
         localMedia = localMedia,
         remoteMedia = remoteMedia,
-        pcmRate = within("pcmRate", pcmRate, 8_000..48_000).toUInt(),
+        // What a number can be is looked at here, what it may be by the library, as for every language.
+        pcmRate = within("pcmRate", pcmRate, 0..Int.MAX_VALUE).toUInt(),
         iceServers = iceServers.map { it.native() },
         relayOnly = relayOnly,
         ipv4 = ipv4,
@@ -153,12 +154,13 @@ public data class PhoneSettings(
         eventChannel = eventChannel.native,
         audioCodecs = audioCodecs.map { it.native },
         videoCodecs = videoCodecs.map { it.native },
-        opusComplexity = opusComplexity?.let { within("opusComplexity", it, 0..10).toUByte() },
+        opusComplexity = opusComplexity?.let { within("opusComplexity", it, 0..BYTE).toUByte() },
         rootCertificates = rootCertificates,
     )
 
     private companion object {
         const val PORTS = 65_535
+        const val BYTE = 255
 
         fun within(name: String, value: Int, range: IntRange): Int {
             if (value !in range) throw ConfigException("$name must be ${range.first} to ${range.last}, not $value")

@@ -9,9 +9,11 @@ import kotlinx.coroutines.flow.take
 import kotlinx.coroutines.flow.toList
 import kotlinx.coroutines.isActive
 import kotlinx.coroutines.launch
+import kotlinx.coroutines.yield
 import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertFalse
+import org.junit.jupiter.api.Assertions.assertSame
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import java.nio.ByteBuffer
@@ -93,6 +95,40 @@ class AudioTest {
         thrown<NotFoundException> { none.clear() }
         thrown<NotFoundException> { none.queuedMs }
         thrown<NotFoundException> { none.read() }
+    }
+
+    @Test
+    fun `a call that is over says how from the moment of its end on`() = scene { gateway ->
+        loggedIn(gateway, "alice", PhoneSettings(localMedia = "pcm")).use { phone ->
+            repeat(8) { round ->
+                val call = soon { phone.dial("echo") }
+                soon { call.connected() }
+                val hangup = async { call.hangup("goodbye") }
+                // As closely as it can be seen: the event of the end is on its way.
+                val end = soon {
+                    thrown<CallEndedException> {
+                        while (true) {
+                            if (round % 2 == 0) call.write(ShortArray(1)) else if (call.state == null) call.mute()
+                            yield()
+                        }
+                    }
+                }
+                assertEquals("call:disconnected" to "goodbye", end.event.name to end.event.tag)
+                assertSame(call, end.event.call)
+                val works = listOf<suspend () -> Unit>(
+                    { call.write(ShortArray(1)) }, { call.send(ShortArray(1)) }, { call.drain() }, { call.keyFrameWanted() },
+                    { call.framesQueued }, { call.readFrame() }, { call.framesDropped }, { call.writeFrame(ByteArray(1), 0) },
+                    { call.requestKeyFrame() }, { call.hangup() }, { call.mute() }, { call.unmute() }, { call.sendDtmfTone("1") },
+                    { phone.invoke("hold", call = call) }, { phone.perform("hold", call = call) },
+                )
+                for (work in works) assertEquals(end.event.seq, thrown<CallEndedException> { soon { work() } }.event.seq)
+                call.clear()
+                assertEquals(0, call.queuedMs)
+                assertEquals(0, soon { call.receive(160) }.size)
+                soon { hangup.await() }
+                assertEquals(end.event.seq, soon { call.ended() }.seq)
+            }
+        }
     }
 
     @Test

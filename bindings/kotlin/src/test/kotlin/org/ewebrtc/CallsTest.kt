@@ -56,7 +56,7 @@ class CallsTest {
                 assertNull(call.state)
                 assertNull(call.stats())
                 soon { answered.ended() }
-                thrown<NotFoundException> { soon { call.hangup() } }
+                thrown<CallEndedException> { soon { call.hangup() } }
                 for (name in listOf("dialing", "call:connecting", "call:connected", "call:disconnected")) {
                     val event = soon { atAlice.next(name) }
                     assertSame(call, event.call)

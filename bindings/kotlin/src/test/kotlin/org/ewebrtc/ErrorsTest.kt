@@ -65,6 +65,10 @@ class ErrorsTest {
             thrown<ArgumentException> { soon { phone.dial(half) } }
             thrown<ArgumentException> { soon { phone.invoke(half) } }
             thrown<ArgumentException> { soon { phone.perform("dial", mapOf("destination" to "bob"), tag = half) } }
+            thrown<ArgumentException> { soon { phone.perform("dial", mapOf("destination" to half)) } }
+            thrown<ArgumentException> { phone.on(half) { } }
+            thrown<ArgumentException> { phone.iceServers = listOf(IceServer(listOf(half))) }
+            thrown<ArgumentException> { soon { phone.call(7).hangup(half) } }
         }
     }
 
@@ -132,6 +136,7 @@ class ErrorsTest {
             for ((name, code) in listOf("" to "4901", "call:exploded" to "4902")) {
                 assertEquals(code, assertThrows(PhoneException::class.java) { phone.events(name) }.errorCode)
                 assertEquals(code, assertThrows(PhoneException::class.java) { phone.on(name) { } }.errorCode)
+                assertEquals(code, thrown<PhoneException> { soon { phone.events().next(name) } }.errorCode)
             }
             val made = soon { phone.invoke("dial", buildJsonObject { put("destination", "echo") }, tag = "t1") }
             val call = phone.call(made.jsonObject.getValue("call").jsonPrimitive.long)
@@ -158,6 +163,20 @@ class ErrorsTest {
         for (settings in wrong) {
             val error = assertThrows(ConfigException::class.java, { Phone("http://127.0.0.1:1", settings) }, settings.toString())
             assertTrue(error.message!!.isNotEmpty())
+        }
+        // In the words of every language.
+        val texts = listOf(
+            PhoneSettings(ports = 0..0) to "ports 0 to 0 are no UDP ports",
+            PhoneSettings(ports = IntRange(9, 8)) to "ports 9 to 8 are no UDP ports",
+            PhoneSettings(ipv4 = false, ipv6 = false) to "neither IPv4 nor IPv6 addresses are allowed",
+            PhoneSettings(iceServers = listOf(IceServer(emptyList()))) to "ICE server 1 has no URL, or one that cannot be read",
+            PhoneSettings(iceServers = listOf(IceServer(listOf("http:x")))) to "ICE server 1 has no URL, or one that cannot be read",
+            PhoneSettings(pcmRate = 7_999) to "pcm_rate 7999 is not within 8000 to 48000",
+            PhoneSettings(opusComplexity = 11) to "opus_complexity 11 is not within 0 to 10",
+            PhoneSettings(domain = "a".repeat(254)) to "domain is none: it has more than 253 bytes, or control characters",
+        )
+        for ((settings, text) in texts) {
+            assertEquals(text, assertThrows(ConfigException::class.java) { Phone("http://127.0.0.1:1", settings) }.message)
         }
         assertThrows(ConfigException::class.java) { Phone("not an address") }
         assertThrows(ConfigException::class.java) { Gateway(listen = "here") }
