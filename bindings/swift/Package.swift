@@ -25,6 +25,6 @@ let package = Package(
         native,
         .target(name: "EwebrtcNative", dependencies: ["EwebrtcFFI"], linkerSettings: linker),
         .target(name: "Ewebrtc", dependencies: ["EwebrtcNative"]),
-        .testTarget(name: "EwebrtcTests", dependencies: ["Ewebrtc"]),
+        .testTarget(name: "EwebrtcTests", dependencies: ["Ewebrtc", "EwebrtcNative"]),
     ]
 )

@@ -100,11 +100,62 @@ final class AudioTests: GatewayCase, @unchecked Sendable {
         try await call.hangup()
         let count = try await soon { try await listening.value }
         XCTAssertGreaterThan(count, 0)
-        guard case .callEnded(_?) = await failure({ try await sending.value }) else { return XCTFail("sent") }
+        guard case .callEnded = await failure({ try await sending.value }) else { return XCTFail("sent") }
         XCTAssertEqual(try call.queuedMilliseconds, 0)
         try call.clear()
         let rest = try await call.receive(100_000)
         XCTAssertLessThan(rest.count, 100_000)
+    }
+
+    func testACallThatIsOverSaysHowFromTheMomentOfItsEndOn() async throws {
+        let phone = try await loggedIn("alice", local: .pcm)
+        for round in 0..<8 {
+            let call = try await phone.dial("echo")
+            try await call.connected(timeout: patience)
+            XCTAssertNil(call.end)
+            let hangup = Task { try await call.hangup(tag: "goodbye") }
+            // As closely as it can be seen: the event of the end is on its way.
+            let first = await failure {
+                while true {
+                    if round % 2 == 0 { try call.write([1]) } else if call.state == nil { try await call.mute() }
+                    await Task.yield()
+                }
+            }
+            guard case .callEnded(let end) = first else { return XCTFail("\(String(describing: first))") }
+            XCTAssertEqual(end.event.name, "call:disconnected")
+            XCTAssertEqual(end.event.tag, "goodbye")
+            XCTAssertIdentical(end.event.call, call)
+            XCTAssertEqual(call.end?.event.seq, end.event.seq)
+            let works: [() async throws -> Void] = [
+                { try call.write([1]) }, { try await call.send([1]) }, { try await call.drain() }, { _ = try call.keyFrameWanted() },
+                { _ = try call.framesQueued }, { _ = try call.readFrame() }, { _ = try call.framesDropped },
+                { try call.writeFrame(Data([1]), timestamp: 0) }, { try call.requestKeyFrame() }, { try await call.hangup() },
+                { try await call.mute() }, { try await call.unmute() }, { try await call.sendDTMFTone("1") },
+                { try await phone.invoke("hold", call: call) }, { try await phone.perform("hold", call: call) },
+            ]
+            for (number, work) in works.enumerated() {
+                guard case .callEnded(let again) = await failure(work) else { return XCTFail("not ended: \(number)") }
+                XCTAssertEqual(again.event.seq, end.event.seq)
+            }
+            try call.clear()
+            XCTAssertEqual(try call.queuedMilliseconds, 0)
+            let rest = try await call.receive(160)
+            XCTAssertEqual(rest, [])
+            try await hangup.value
+            let known = try await call.ended(timeout: patience)
+            XCTAssertEqual(known.event.seq, end.event.seq)
+        }
+    }
+
+    func testNumbersOfSamplesThatAreNone() async throws {
+        let call = try await echo(8_000)
+        for work in [
+            { _ = try call.read(most: -1) }, { _ = try call.readData(most: -1) }, { _ = try await call.receive(0) },
+            { for try await _ in call.listen(milliseconds: 0) {} }, { for try await _ in call.listen(milliseconds: -5) {} },
+        ] as [() async throws -> Void] {
+            guard case .argument = await failure(work) else { return XCTFail("it was read") }
+        }
+        XCTAssertEqual(try call.read(most: 0), [])
     }
 
     func testPicturesComeBackAfterAnUpgrade() async throws {

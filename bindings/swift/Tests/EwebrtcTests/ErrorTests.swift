@@ -88,6 +88,22 @@ final class ErrorTests: GatewayCase, @unchecked Sendable {
             guard case .config(let text) = await failure({ _ = try make() }) else { return XCTFail(word) }
             XCTAssertTrue(text.lowercased().contains(word.lowercased()), "\(word): \(text)")
         }
+        // In the words of every language.
+        let texts: [(String, () throws -> Phone)] = [
+            ("ports 0 to 0 are no UDP ports", { try Phone(url, ports: 0...0) }),
+            ("neither IPv4 nor IPv6 addresses are allowed", { try Phone(url, ipv4: false, ipv6: false) }),
+            ("ICE server 1 has no URL, or one that cannot be read", { try Phone(url, iceServers: [IceServer()]) }),
+            ("ICE server 1 has no URL, or one that cannot be read", { try Phone(url, iceServers: [IceServer("http:x")]) }),
+            ("pcm_rate 7999 is not within 8000 to 48000", { try Phone(url, pcmRate: 7_999) }),
+            ("opus_complexity 11 is not within 0 to 10", { try Phone(url, opusComplexity: 11) }),
+            (
+                "domain is none: it has more than 253 bytes, or control characters",
+                { try Phone(url, domain: String(repeating: "a", count: 254)) }
+            ),
+        ]
+        for (text, make) in texts {
+            guard case .config(text) = await failure({ _ = try make() }) else { return XCTFail(text) }
+        }
         for make in [{ try Gateway(listen: "somewhere") }, { try Gateway(domain: "a b") }] {
             guard case .config = await failure({ _ = try make() }) else { return XCTFail("a gateway") }
         }
