@@ -493,3 +493,8 @@ class Call:
     def __repr__(self) -> str:
         # Also in a forked child, where the state is not known.
         return f"<Call {self.handle} {'?' if _process.forked() else self.state or 'ended'}>"
+
+
+async def about(call: Call | None, work: Awaitable[T]) -> T:
+    """Awaits a method that may be about a call."""
+    return await (answer(work) if call is None else call._answer(work))

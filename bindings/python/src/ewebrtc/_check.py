@@ -4,7 +4,8 @@ Owns: the rules for texts, numbers, media, durations, certificates and samples. 
 anything but the exceptions.
 
 What is of the wrong type raises `TypeError`. What has the right type and cannot be used raises `ArgumentError`, for the
-settings of a phone or a gateway `ConfigError`.
+settings of a phone or a gateway `ConfigError`. Here is checked what a number or a text can be; what of that a phone can use says the
+library, in the words of every language.
 """
 
 from __future__ import annotations

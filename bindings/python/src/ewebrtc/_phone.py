@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import Any, Literal, TypeVar
 
 from . import _check, _native, _process
-from ._call import Call, VideoCodec
+from ._call import Call, VideoCodec, about
 from ._errors import ClosedError, ConfigError, answer, translated
 from ._events import Event, Events, Handler, Subscription
 from ._gateway import DevToken, Gateway
@@ -158,7 +158,6 @@ class Phone(Settings):
         root_certificates: Sequence[str] = (),
     ) -> None:
         _process.check()
-        # What a number can be is checked here, what it may be by the library, as for every language.
         self.pcm_rate = _check.whole("pcm_rate", pcm_rate, 0, _check.U32, ConfigError)
         """Samples per second of program audio."""
         config = _native.PhoneConfig(
@@ -638,8 +637,7 @@ class Phone(Settings):
         Raises `UnknownMethodError`, `PhoneError` with the code, `CallEndedError`, `NotFoundError`, `BusyError`, `ClosedError`.
         """
         self._hub.bind()
-        work = self._native.invoke(*_command(method, options, call, tag))
-        return json.loads(await (answer(work) if call is None else call._answer(work)))
+        return json.loads(await about(call, self._native.invoke(*_command(method, options, call, tag))))
 
     async def perform(
         self,
@@ -654,8 +652,7 @@ class Phone(Settings):
         Raises as `invoke`, and what the command failed of on the way.
         """
         self._hub.bind()
-        work = self._native.perform(*_command(method, options, call, tag))
-        return json.loads(await (answer(work) if call is None else call._answer(work)))
+        return json.loads(await about(call, self._native.perform(*_command(method, options, call, tag))))
 
     def call(self, handle: int) -> Call:
         """The call with this handle. It is not checked whether it lives."""
