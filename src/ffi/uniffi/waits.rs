@@ -40,7 +40,7 @@ impl Wake for Relay {
 }
 
 /// Work that foreign code awaits; dropping it ends the waiting, not the command. It fails with [`PhoneError::Closed`] when the
-/// link is cut meanwhile.
+/// link is cut before it is done: what was done before has its own outcome, also when the foreign side looks at it only now.
 struct Waited<'a, T> {
     link: Arc<Link>,
     relay: Option<Arc<Relay>>,
@@ -53,7 +53,14 @@ impl<T> Future for Waited<'_, T> {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         let number = self.relay.as_ref().map(|relay| relay.number);
         let Some(number) = self.link.wait(number, context.waker()) else {
-            return Poll::Ready(Err(PhoneError::Closed));
+            // Nothing is begun any more.
+            if number.is_none() {
+                return Poll::Ready(Err(PhoneError::Closed));
+            }
+            return match self.work.as_mut().poll(&mut Context::from_waker(Waker::noop())) {
+                Poll::Ready(outcome) => Poll::Ready(outcome.map_err(PhoneError::from)),
+                Poll::Pending => Poll::Ready(Err(PhoneError::Closed)),
+            };
         };
         let link = self.link.clone();
         let relay =
@@ -82,4 +89,50 @@ where
     T: Send + 'a,
 {
     Waited { link: link.clone(), relay: None, work: Box::pin(work) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ffi::uniffi::process;
+    use std::task::ready;
+    use tokio::sync::oneshot;
+
+    /// What foreign code has begun to await, and how its work ends.
+    fn begun() -> (Arc<Link>, oneshot::Sender<u8>, Pin<Box<dyn Future<Output = Result<u8, PhoneError>>>>) {
+        let (link, (done, mut work)) = (process::link(None), oneshot::channel());
+        let work = std::future::poll_fn(move |context| {
+            Poll::Ready(ready!(Pin::new(&mut work).poll(context)).map_err(|_| Error::Closed))
+        });
+        let mut waited: Pin<Box<dyn Future<Output = _>>> = Box::pin(wait(&link, work));
+        assert!(waited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
+        (link, done, waited)
+    }
+
+    fn outcome(mut waited: Pin<Box<dyn Future<Output = Result<u8, PhoneError>>>>) -> Poll<Result<u8, PhoneError>> {
+        waited.as_mut().poll(&mut Context::from_waker(Waker::noop()))
+    }
+
+    #[test]
+    fn what_was_done_before_the_link_was_cut_has_its_own_outcome() {
+        let (link, done, waited) = begun();
+        done.send(7).expect("it is awaited");
+        link.cut();
+        assert!(matches!(outcome(waited), Poll::Ready(Ok(7))));
+    }
+
+    #[test]
+    fn what_is_under_way_when_the_link_is_cut_is_told_so() {
+        let (link, _done, waited) = begun();
+        link.cut();
+        assert!(matches!(outcome(waited), Poll::Ready(Err(PhoneError::Closed))));
+    }
+
+    #[test]
+    fn nothing_is_begun_on_a_link_that_is_cut() {
+        let link = process::link(None);
+        link.cut();
+        let waited = wait(&link, async { panic!("it was begun") });
+        assert!(matches!(outcome(Box::pin(waited)), Poll::Ready(Err(PhoneError::Closed))));
+    }
 }
