@@ -71,7 +71,8 @@ class EventsTest {
             val events = phone.events("command:finished")
             soon { flood(phone, 5) }
             assertEquals("2", soon { events.first { it.tag == "2" } }.tag)
-            assertEquals("3", soon { events.next() }.tag)
+            // All of them, since an event may come later than the end of its command.
+            for (tag in listOf("3", "4")) assertEquals(tag, soon { events.next() }.tag)
             assertNull(withTimeoutOrNull(50.milliseconds) { events.first { it.tag == "nobody" } })
             soon { phone.invoke("getVersion", tag = "last") }
             assertEquals("last", soon { events.next() }.tag)
