@@ -244,20 +244,18 @@ class ErrorsTest {
     @Test
     fun `the log has levels, loggers and a function`() = scene { gateway ->
         val lines = LinkedBlockingQueue<LogLine>()
-        val threads = LinkedBlockingQueue<Thread>()
         try {
             LogManager.setCallback { line ->
-                threads.put(Thread.currentThread())
-                lines.put(line)
+                // Phones of other tests may have something to say when they are collected.
+                if (line.module == "billing" || line.module == "phoneNumber") lines.put(line)
                 check(line.message != "bad") { "a callback's own failure" }
             }
             val own = LogManager.createCustomLogger("billing")
             assertTrue(own.isCustom && own.name in LogManager.loggers && own.level == LogLevel.WARN)
             own.logInfo("unseen")
-            threads.clear()
             own.logError("bad")
             own.logWarning("the first call of the day")
-            generateSequence { lines.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS) }.first { it.message == "bad" }
+            assertEquals("bad", lines.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS)!!.message)
             val line = lines.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS)!!
             assertEquals(LogLevel.WARN to "billing", line.level to line.module)
             assertTrue(line.toString().startsWith("[WARNING] the first call of the day [ErrorsTest.kt:"), line.toString())
@@ -266,13 +264,13 @@ class ErrorsTest {
             assertEquals("step\n{\"n\":1}", lines.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS)!!.message)
             LogManager.getLogger("phoneNumber").level = LogLevel.DEBUG
             Phone(gateway).use { phone -> soon { phone.perform("formatNumber", mapOf("number" to "#")) } }
-            generateSequence { lines.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS) }.first { it.module == "phoneNumber" }
+            assertEquals("phoneNumber", lines.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS)!!.module)
 
             val told = LinkedBlockingQueue<LogRecord>()
-            val java = java.util.logging.Logger.getLogger("ewebrtc.billing")
-            java.useParentHandlers = false
-            java.level = Level.ALL
-            java.addHandler(object : Handler() {
+            val javas = java.util.logging.Logger.getLogger("ewebrtc.billing")
+            javas.useParentHandlers = false
+            javas.level = Level.ALL
+            javas.addHandler(object : Handler() {
                 override fun publish(record: LogRecord) = told.put(record)
                 override fun flush() = Unit
                 override fun close() = Unit
@@ -282,6 +280,8 @@ class ErrorsTest {
             val record = told.poll(PATIENCE.inWholeSeconds, TimeUnit.SECONDS)
             assertNotNull(record)
             assertEquals(Level.FINE to "in detail", record.level to record.message)
+            // Java itself holds loggers weakly: with this one the handler would be gone.
+            assertSame(javas, java.util.logging.Logger.getLogger("ewebrtc.billing"))
             LogManager.deleteCustomLogger("billing")
             assertThrows(ConfigException::class.java) { LogManager.getLogger("billing") }
             assertThrows(ConfigException::class.java) { LogManager.createCustomLogger("call") }
