@@ -105,10 +105,23 @@ tests() { # tests [CLASS...]
     launch -- "${choice[@]}"
 }
 
+# Below the ports that the system itself gives to sockets: nobody takes it while the programs are compiled.
+free_port() {
+    /usr/bin/python3 - <<'END'
+import contextlib, random, socket
+while True:
+    with contextlib.suppress(OSError), socket.socket() as one:
+        port = random.randrange(10_000, 20_000)
+        one.bind(("127.0.0.1", port))
+        print(port)
+        break
+END
+}
+
 # Every program of the pages is compiled as printed, and run; only the address of the gateway elsewhere is another one.
 guide() {
     local page listen names
-    listen=127.0.0.1:$(/usr/bin/python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+    listen=127.0.0.1:$(free_port)
     rm -rf "$out/pages"
     mkdir -p "$out/pages"
     for page in README.md bindings/kotlin/README.md docs/guide-kotlin.md; do
