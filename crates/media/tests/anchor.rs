@@ -9,7 +9,7 @@ use ewebrtc_media::analysis::tone_level;
 use ewebrtc_media::codec::{self, CodecSettings, Decoders, FRAME_SAMPLES, MAX_ENCODED_BYTES, MAX_PACKET_SAMPLES};
 use ewebrtc_media::transport::{AudioCodec, Direction, Medium, RtpPacket, TransportConfig, TransportState};
 use ewebrtc_media::{Anchor, End, MediaError};
-use transport_support::{Side, config, direction, loopback, open_files, side, until, warm_up, within};
+use transport_support::{Open, Side, config, direction, loopback, side, until, warm_up, within};
 
 /// Begins an anchored call; gives it and the offer for the callee.
 async fn calling(caller: &Side) -> (Anchor, String) {
@@ -169,7 +169,7 @@ async fn an_anchor_leaves_nothing_behind_wherever_it_ends() {
     until("no task is left", || tasks() == 0).await;
     warm_up().await;
     until("no task is left", || tasks() == 0).await;
-    let before = open_files();
+    let before = Open::now();
     for answer in [false, true] {
         let (caller, callee) = (side(config()).await, side(config()).await);
         let (anchor, offer) = calling(&caller).await;
@@ -181,5 +181,5 @@ async fn an_anchor_leaves_nothing_behind_wherever_it_ends() {
         }
     }
     until("no task is left", || tasks() == 0).await;
-    until("no socket is left", || open_files() <= before).await;
+    before.nothing_more().await;
 }

@@ -5,9 +5,11 @@
 
 #[path = "leg_common/mod.rs"]
 mod leg_common;
+#[path = "transport_support/ports.rs"]
+mod ports;
 
 use std::io::{Read, Write};
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{TcpStream, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -35,8 +37,7 @@ impl Baresip {
         let folder =
             Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("baresip-{}-{}", std::process::id(), &codec[..4]));
         std::fs::create_dir_all(&folder).expect("a folder");
-        let sip = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
-        let control = TcpListener::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port").port();
+        let (sip, control) = (ports::free(), ports::free());
         let modules: String = ["account", "g711", "opus", "aubridge", "ice", "dtls_srtp", "menu", "ctrl_tcp"]
             .iter()
             .map(|name| match *name {

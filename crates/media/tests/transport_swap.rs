@@ -139,7 +139,8 @@ async fn a_silent_stun_server_delays_the_offer_by_the_deadline_only() {
     let (a, b) = (side(TransportConfig { ice, ..config() }).await, side(config()).await);
     let begin = Instant::now();
     let offer = a.transport.create_offer().await.expect("an offer");
-    assert!(begin.elapsed() < Duration::from_millis(900), "{:?}", begin.elapsed());
+    // The deadline is half a second; without it the server would be asked for some ten.
+    assert!(begin.elapsed() < Duration::from_secs(5), "{:?}", begin.elapsed());
     assert!(offer.contains(" typ host"), "{offer}");
     let answer = b.transport.answer_offer(&offer).await.expect("an answer");
     a.transport.apply_answer(&answer).await.expect("applied");
@@ -149,9 +150,7 @@ async fn a_silent_stun_server_delays_the_offer_by_the_deadline_only() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_range_of_ports_is_kept_and_exhausted_with_an_error() {
-    let free = std::net::UdpSocket::bind("127.0.0.1:0").expect("a port");
-    let port = free.local_addr().expect("its address").port();
-    drop(free);
+    let port = transport_support::ports::free();
     // One port for each address of the host, on loopback too.
     let ice = IceConfig { ports: Some(port..=port), ..loopback() };
     let a = side(TransportConfig { ice: ice.clone(), ..config() }).await;

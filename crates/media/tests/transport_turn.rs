@@ -3,14 +3,14 @@
 
 mod transport_support;
 
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use ewebrtc_media::transport::{IceConfig, IcePolicy, IceServer, TransportConfig, TransportState};
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair};
-use transport_support::{Side, both_ways, exchange, lines, loopback, open_files, side, until, warm_up, within};
+use transport_support::{Open, Side, both_ways, exchange, lines, loopback, ports, side, until, warm_up, within};
 
 /// A running server; ends with the test.
 struct Coturn {
@@ -41,11 +41,7 @@ impl Coturn {
         let leaf = CertificateParams::new(vec!["localhost".to_owned()]).expect("a name").signed_by(&key, &issuer);
         std::fs::write(folder.join("leaf.pem"), leaf.expect("a leaf").pem()).expect("written");
         std::fs::write(folder.join("key.pem"), key.serialize_pem()).expect("written");
-        let free = || {
-            let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
-            listener.local_addr().expect("its address").port()
-        };
-        let (port, tls_port) = (free(), free());
+        let (port, tls_port) = (ports::free(), ports::free());
         let output = std::fs::File::create(folder.join("output")).expect("a file");
         let child = Command::new(program)
             .current_dir(&folder)
@@ -68,7 +64,7 @@ impl Coturn {
             .spawn()
             .expect("turnserver starts");
         let mut server = Coturn { child, folder, port, tls_port, root: root_pem };
-        let end = Instant::now() + Duration::from_secs(10);
+        let end = Instant::now() + Duration::from_secs(30);
         while [port, tls_port].iter().any(|port| TcpStream::connect(("127.0.0.1", *port)).is_err()) {
             let ended = server.child.try_wait().expect("its state");
             let output = || std::fs::read_to_string(server.folder.join("output")).unwrap_or_default();
@@ -102,7 +98,7 @@ impl Drop for Coturn {
 /// Two sides that may only be relayed come together quickly and speak, and nothing is left of it.
 async fn relayed_call(config: TransportConfig) {
     warm_up().await;
-    let before = open_files();
+    let before = Open::now();
     let (a, b) = (side(config.clone()).await, side(config).await);
     let begin = Instant::now();
     let (offer, answer) = exchange(&a, &b).await;
@@ -125,7 +121,7 @@ async fn relayed_call(config: TransportConfig) {
     a.transport.close().await;
     b.transport.close().await;
     drop((a, b));
-    until("no socket is left", || open_files() <= before).await;
+    before.nothing_more().await;
 }
 
 /// A packet on a quiet line is not held back until something else happens, which takes more than 100 ms at the median.

@@ -1,7 +1,11 @@
 //! What the transport tests share: a transport that writes down what it is told, and waiting with a deadline.
 #![allow(dead_code, reason = "each test program uses its part")]
 
+pub mod ports;
+
+use std::collections::BTreeSet;
 use std::future::Future;
+use std::path::PathBuf;
 use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
@@ -174,7 +178,28 @@ pub async fn warm_up() {
     first.transport.close().await;
 }
 
-/// Sockets and files that this process has open (Linux).
-pub fn open_files() -> usize {
-    std::fs::read_dir("/proc/self/fd").map_or(0, Iterator::count)
+/// Sockets that this process has open (Linux), by their names, of which none comes again: a count would also tell of the tests
+/// that run at the same time.
+pub struct Open(BTreeSet<PathBuf>);
+
+impl Open {
+    /// All there are now.
+    pub fn now() -> Open {
+        let entries = std::fs::read_dir("/proc/self/fd").into_iter().flatten().flatten();
+        let names = entries.filter_map(|entry| std::fs::read_link(entry.path()).ok());
+        Open(names.filter(|name| name.to_string_lossy().starts_with("socket:")).collect())
+    }
+
+    /// Waits until each socket that was opened since and is open now was closed. Some may belong to other tests, which end in
+    /// their own time.
+    pub async fn nothing_more(&self) {
+        let mut left = &Open::now().0 - &self.0;
+        within(60, "no socket is left", async {
+            while !left.is_empty() {
+                tokio::time::sleep(Duration::from_millis(5)).await;
+                left = &left & &Open::now().0;
+            }
+        })
+        .await;
+    }
 }
