@@ -74,12 +74,14 @@ final class LifeTests: GatewayCase, @unchecked Sendable {
 
     func testAHandlerThatDoesNotEndDelaysNoClose() async throws {
         let phone = try Phone(gateway.url)
-        let cancelled = expectation(description: "cancelled")
+        let begun = expectation(description: "begun"), cancelled = expectation(description: "cancelled")
         try phone.on("command:finished") { _ in
+            begun.fulfill()
             try? await Task.sleep(for: .seconds(600))
             if Task.isCancelled { cancelled.fulfill() }
         }
         try await phone.invoke("getVersion", tag: "x")
+        await fulfillment(of: [begun], timeout: 30)
         let began = ContinuousClock.now
         await phone.close(timeout: .milliseconds(300))
         await fulfillment(of: [cancelled], timeout: 30)
