@@ -103,6 +103,7 @@ class LivesTest {
     @Test
     fun `closing waits for handlers, and cancels those that are late`() = scene { gateway ->
         val phone = Phone(gateway)
+        val begun = CompletableDeferred<Unit>()
         val ended = CompletableDeferred<String>()
         var handled = 0
         phone.on("command:finished") {
@@ -115,6 +116,7 @@ class LivesTest {
 
         val other = Phone(gateway)
         other.on("command:finished") {
+            begun.complete(Unit)
             try {
                 awaitCancellation()
             } finally {
@@ -122,6 +124,7 @@ class LivesTest {
             }
         }
         soon { other.invoke("getVersion", tag = "x") }
+        soon { begun.await() }
         soon { other.closeAndWait(300.milliseconds) }
         assertEquals("command:finished", soon { ended.await() })
     }
