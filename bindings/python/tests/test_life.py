@@ -112,9 +112,11 @@ async def test_closing_without_a_gateway_that_answers_is_bounded() -> None:
 
 async def test_a_handler_that_does_not_end_is_cancelled(gateway: ewebrtc.Gateway) -> None:
     phone = ewebrtc.Phone(gateway)
+    begun = asyncio.Event()
     ended: list[str] = []
 
     async def endless(event: ewebrtc.Event) -> None:
+        begun.set()
         try:
             await asyncio.Event().wait()
         finally:
@@ -122,6 +124,7 @@ async def test_a_handler_that_does_not_end_is_cancelled(gateway: ewebrtc.Gateway
 
     phone.on("command:finished", endless)
     await soon(phone.invoke("getVersion", tag="x"))
+    await soon(begun.wait())
     await soon(phone.close(timeout=0.3))
     assert ended == ["command:finished"]
 
