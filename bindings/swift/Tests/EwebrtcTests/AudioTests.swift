@@ -90,12 +90,18 @@ final class AudioTests: GatewayCase, @unchecked Sendable {
     func testTheEndOfTheCallEndsTheListening() async throws {
         let call = try await echo(8_000)
         try call.write(tone(500, 3_000, 8_000))
+        try await heard(call, 500)
+        // Not before: of two who listen each gets a part.
+        let hears = expectation(description: "the other one hears something")
         let listening = Task {
             var count = 0
-            for try await piece in call.listen() { count += piece.count }
+            for try await piece in call.listen() {
+                if count == 0 { hears.fulfill() }
+                count += piece.count
+            }
             return count
         }
-        try await heard(call, 500)
+        await fulfillment(of: [hears], timeout: 30)
         let sending = Task { try await call.send([Int16](repeating: 1, count: 60 * 8_000)) }
         try await call.hangup()
         let count = try await soon { try await listening.value }
