@@ -98,18 +98,20 @@ mod tests {
     use std::task::ready;
     use tokio::sync::oneshot;
 
+    type Awaited = Pin<Box<dyn Future<Output = Result<u8, PhoneError>>>>;
+
     /// What foreign code has begun to await, and how its work ends.
-    fn begun() -> (Arc<Link>, oneshot::Sender<u8>, Pin<Box<dyn Future<Output = Result<u8, PhoneError>>>>) {
+    fn begun() -> (Arc<Link>, oneshot::Sender<u8>, Awaited) {
         let (link, (done, mut work)) = (process::link(None), oneshot::channel());
         let work = std::future::poll_fn(move |context| {
             Poll::Ready(ready!(Pin::new(&mut work).poll(context)).map_err(|_| Error::Closed))
         });
-        let mut waited: Pin<Box<dyn Future<Output = _>>> = Box::pin(wait(&link, work));
+        let mut waited: Awaited = Box::pin(wait(&link, work));
         assert!(waited.as_mut().poll(&mut Context::from_waker(Waker::noop())).is_pending());
         (link, done, waited)
     }
 
-    fn outcome(mut waited: Pin<Box<dyn Future<Output = Result<u8, PhoneError>>>>) -> Poll<Result<u8, PhoneError>> {
+    fn outcome(mut waited: Awaited) -> Poll<Result<u8, PhoneError>> {
         waited.as_mut().poll(&mut Context::from_waker(Waker::noop()))
     }
 
