@@ -101,7 +101,7 @@ plain() {
         program plain "ffi-tests/c/$name.c" "$out/$name"
         run 120 "$out/$name"
     done
-    run 60 "$out/abuse" lifetimes 60
+    run 120 "$out/abuse" lifetimes 60
     run 60 "$out/abuse" exit
     run 60 "$out/abuse" exit-elsewhere
 }

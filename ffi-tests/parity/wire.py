@@ -10,6 +10,7 @@ import contextlib
 import socket
 import subprocess
 import threading
+import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -24,6 +25,8 @@ class Wire:
         self._lock = threading.Lock()
         self._gateway, self._target = self._start()
         self._listener: socket.socket | None = None
+        # Keeps the port while nobody listens there, so that nobody else gets it.
+        self._kept: socket.socket | None = None
         self._port = 0
         self.connect()
         self.url = f"http://127.0.0.1:{self._port}"
@@ -41,9 +44,24 @@ class Wire:
 
     def connect(self) -> None:
         """Mends the wire."""
-        listener = socket.create_server(("127.0.0.1", self._port), backlog=64, reuse_port=False)
-        self._listener, self._port = listener, listener.getsockname()[1]
+        listener = self._kept or self._bound()
+        listener.listen(64)
+        self._kept, self._listener, self._port = None, listener, listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(listener,), daemon=True).start()
+
+    def _bound(self) -> socket.socket:
+        bound = socket.socket()
+        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        deadline = time.monotonic() + 5
+        while True:
+            try:
+                bound.bind(("127.0.0.1", self._port))
+                return bound
+            except OSError:
+                # The thread that accepted has not let go of the port yet.
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.001)
 
     def cut(self) -> None:
         """Cuts the wire: who talks to the gateway is hung up on, and nobody gets through."""
@@ -53,6 +71,7 @@ class Wire:
                 self._listener.shutdown(socket.SHUT_RDWR)
             self._listener.close()
             self._listener = None
+            self._kept = self._bound()
         with self._lock:
             for end in self._open:
                 with contextlib.suppress(OSError):
@@ -68,6 +87,8 @@ class Wire:
     def close(self) -> None:
         """Ends the gateway."""
         self.cut()
+        if self._kept is not None:
+            self._kept.close()
         self._gateway.kill()
         self._gateway.wait()
         if self._gateway.stdout is not None:
