@@ -74,7 +74,10 @@ fn one_that_was_not_taken_stays_undone() {
         let (mut phone, call) = talking();
         lost(&mut phone, call, "hold");
         match outcome {
-            "refused" => phone.deliver(&[event("c1", "mod-terminated", &[("reason", "No")])]),
+            "refused" => {
+                phone.deliver(&[event("c1", "mod-terminated", &[("reason", "No")])]);
+                phone.done("c1", HELD_SDP);
+            }
             "late" => {
                 phone.advance(Duration::from_secs(91));
                 phone.names();

@@ -38,7 +38,7 @@ void settings(const Gateway &gateway) {
     refused([](PhoneConfig &c) { c.ports = {0, 0}; }, "ports 0 to 0 are no UDP ports");
     refused([](PhoneConfig &c) { c.ipv4 = c.ipv6 = false; }, "neither IPv4 nor IPv6 addresses are allowed");
     refused([](PhoneConfig &c) { c.domain = std::string(254, 'a'); },
-            "domain is none: it has more than 253 bytes, or control characters");
+            "domain cannot be used: it has more than 253 bytes, or control characters");
     PhoneConfig config(gateway);
     config.audio_codecs = {"pcma", "opus"};
     config.ice_servers = {{{"stun:127.0.0.1:1", "turn:127.0.0.1:2"}, "user \"quoted\"", "password"}};

@@ -325,6 +325,10 @@ def plain(event: dict[str, Any]) -> str:
     return f"{event['event']} {ADDRESS.sub('GATEWAY', UUID.sub('ID', text))}"
 
 
+# Scenarios that there are at least: with fewer, some are lost.
+LEAST = 16
+
+
 def main() -> int:
     """The program."""
     parser = argparse.ArgumentParser(description="Plays the scenarios with the runners of the languages.")
@@ -337,6 +341,9 @@ def main() -> int:
     parser.add_argument("--gateway", type=Path, default=ROOT / "target/debug/ewebrtc-gateway")
     given = parser.parse_args()
     paths = sorted(path for path in (HERE / "scenarios").glob("*.txt") if given.only in path.name)
+    if not given.only and (len(paths) < LEAST or {p.stem for p in paths} < {p.stem for p in (HERE / "scenarios").glob("*.events")}):
+        print(f"parity: FAILED: of {LEAST} scenarios and more there are {len(paths)}, or one of them has events only")
+        return 1
     work = [(path, language) for language in given.languages for path in paths for _ in range(given.repeat)]
 
     def play(job: tuple[Path, str]) -> tuple[list[str], str]:

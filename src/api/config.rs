@@ -67,7 +67,9 @@ impl PhoneConfig {
         if let Some(domain) = &self.domain
             && (domain.len() > LONGEST_DOMAIN || domain.chars().any(char::is_control))
         {
-            return refused(format!("domain is none: it has more than {LONGEST_DOMAIN} bytes, or control characters"));
+            return refused(format!(
+                "domain cannot be used: it has more than {LONGEST_DOMAIN} bytes, or control characters"
+            ));
         }
         if LocalMedia::parse(&self.local_media).is_err() {
             return refused(format!("local_media {:?} is no source", self.local_media));
@@ -126,7 +128,7 @@ mod tests {
         }
         for domain in ["a\0b", "a\nb", &"a".repeat(254)] {
             let text = refusal(|config| config.domain = Some(domain.to_owned()));
-            assert_eq!(text, "domain is none: it has more than 253 bytes, or control characters");
+            assert_eq!(text, "domain cannot be used: it has more than 253 bytes, or control characters");
         }
         assert_eq!(refusal(|config| config.pcm_rate = 7_999), "pcm_rate 7999 is not within 8000 to 48000");
         assert_eq!(refusal(|config| config.opus_complexity = 11), "opus_complexity 11 is not within 0 to 10");

@@ -60,7 +60,7 @@ fn is_outcome_of_ours(operation: Operation, event: &EventObject) -> bool {
 }
 
 fn is_outcome_of_theirs(peer: &Peer, event: &EventObject) -> bool {
-    event.state == EventState::ModTerminated && event.mod_id == peer.mod_id
+    event.state == EventState::ModTerminated && event.mod_id.is_some() && event.mod_id == peer.mod_id
 }
 
 impl Call {
@@ -83,6 +83,11 @@ impl PhoneCore {
         let now = t.now;
         let Some(call) = self.slots.get_mut(handle) else { return false };
         let stable = matches!(call.state, CallState::Connected | CallState::Held) && !call.is_changing();
+        let failed = event.state == EventState::ModTerminated && event.reason.as_deref() != Some(reason::SUCCESS);
+        if stable && failed {
+            // Whichever change it is about: there is one at a time, and it is over.
+            call.doubt = None;
+        }
         if call.phase != Phase::Talking || !stable || !call.doubt.as_ref().is_some_and(|d| d.is_settled_by(event)) {
             return false;
         }

@@ -137,8 +137,8 @@ pub(super) struct Peer {
     pub(super) anew: bool,
     /// What we answered.
     pub(super) ours: Option<String>,
-    /// How often our answer was not heard.
-    pub(super) unheard: u32,
+    /// Since when our answer was not heard.
+    pub(super) unheard: Option<Instant>,
     /// Our offer has its answer.
     pub(super) answered: bool,
     /// The user's decision about an upgrade or downgrade.
@@ -339,7 +339,7 @@ mod tests {
             offer: None,
             anew: false,
             ours: None,
-            unheard: 0,
+            unheard: None,
             answered: false,
             accepted,
         }

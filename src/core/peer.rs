@@ -7,7 +7,7 @@
 use super::call::{Call, CallMedia, CallState, Ordered, Phase, Until, Waiting};
 use super::changes::{Failure, NO_REASON};
 use super::doubt::Doubt;
-use super::errors::{Problem, ProblemKind, sdk};
+use super::errors::{Problem, sdk};
 use super::events;
 use super::io::{Handle, MediaOrder};
 use super::modification::{
@@ -19,9 +19,9 @@ use super::requests::{Draft, Purpose};
 use ewebrtc_wire::{CallAction, EventObject, Kind, Sdp};
 use std::time::Duration;
 
-/// Pause before an answer that was not heard is sent again, and how often that happens: for a minute.
+/// Pause before an answer that was not heard is sent again, and for how long that is done: then the gateway has given up.
 const PAUSE: Duration = Duration::from_secs(2);
-const MOST_UNHEARD: u32 = 30;
+const LONGEST_UNHEARD: Duration = Duration::from_secs(60);
 
 /// Orders to the media side without an outcome, beyond which an offer of the peer is refused: one that asks faster than
 /// descriptions can be made is not ours to keep up with.
@@ -68,7 +68,7 @@ impl PhoneCore {
             offer,
             anew,
             ours: None,
-            unheard: 0,
+            unheard: None,
             answered: false,
             accepted: None,
         }));
@@ -164,13 +164,12 @@ impl PhoneCore {
         let now = t.now;
         let Some(call) = self.slots.get_mut(handle) else { return };
         let Some(Change { side: Side::Peer(peer), until, .. }) = &mut call.change else { return };
-        if problem.kind == ProblemKind::NoAnswer && peer.unheard < MOST_UNHEARD {
+        let again = peer.unheard.is_some();
+        if problem.is_unheard() && now < *peer.unheard.get_or_insert(now) + LONGEST_UNHEARD {
             (peer.stage, *until) = (PeerStage::Unheard, Some(now + PAUSE));
-            peer.unheard += 1;
             return;
         }
         // A refusal may mean that it had been taken before.
-        let again = peer.unheard > 0;
         if again {
             call.doubt = call.change.as_ref().and_then(|change| Doubt::about_change(now, change));
         }
@@ -186,7 +185,7 @@ impl PhoneCore {
     pub(super) fn tell_answer_again(&mut self, t: &mut Turn<'_>, handle: Handle) {
         let now = t.now;
         let may_ask = self.may_ask_gateway();
-        let Some(sid) = self.session.id.clone() else { return };
+        let sid = self.session.id.clone().unwrap_or_default();
         let Some(call) = self.slots.get_mut(handle) else { return };
         let (kind, id) = (call.kind(), call.id.clone().unwrap_or_default());
         let Some(Change { side: Side::Peer(peer), until, .. }) = &mut call.change else { return };
@@ -197,10 +196,7 @@ impl PhoneCore {
                 peer.stage = PeerStage::Accepting;
                 self.requests.send(draft, Purpose::ChangeCall { item: handle }, t.out);
             }
-            None if peer.unheard < MOST_UNHEARD => {
-                peer.unheard += 1;
-                *until = Some(now + PAUSE);
-            }
+            None if peer.unheard.is_some_and(|since| now < since + LONGEST_UNHEARD) => *until = Some(now + PAUSE),
             None => {
                 let problem = Problem::own("0002", "the answer to a change could not be told to the gateway");
                 let (item, cause) = (call.item(), call.cause.clone());

@@ -46,7 +46,9 @@ impl PhoneCore {
                 self.replay_deferred(t, handle);
             }
             Err(problem) => {
-                call.doubt = problem.is_unheard().then(|| Doubt::about_transfer(t.now));
+                if problem.is_unheard() {
+                    call.doubt = Some(Doubt::about_transfer(t.now));
+                }
                 self.transfer_failed(t, handle, &problem);
             }
         }

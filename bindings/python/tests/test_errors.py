@@ -144,7 +144,7 @@ def test_settings_that_cannot_be_used(settings: dict[str, object]) -> None:
         ({"ice_servers": [ewebrtc.IceServer(["http:x"])]}, "ICE server 1 has no URL, or one that cannot be read"),
         ({"pcm_rate": 7_999}, "pcm_rate 7999 is not within 8000 to 48000"),
         ({"opus_complexity": 11}, "opus_complexity 11 is not within 0 to 10"),
-        ({"domain": "a" * 254}, "domain is none: it has more than 253 bytes, or control characters"),
+        ({"domain": "a" * 254}, "domain cannot be used: it has more than 253 bytes, or control characters"),
     ],
 )
 def test_settings_are_refused_with_the_words_of_every_language(settings: dict[str, Any], text: str) -> None:

@@ -57,7 +57,7 @@ pub struct ObjectCounts {
     pub calls: u64,
 }
 
-/// How many phones and calls the library keeps for foreign code: exact, so that a test sees a single one that is left behind.
+/// How many phones and calls the library keeps for foreign code, exactly.
 #[uniffi::export]
 pub fn object_counts() -> ObjectCounts {
     ObjectCounts { phones: PHONES.load(Ordering::Relaxed), calls: CALLS.load(Ordering::Relaxed) }

@@ -97,7 +97,7 @@ final class ErrorTests: GatewayCase, @unchecked Sendable {
             ("pcm_rate 7999 is not within 8000 to 48000", { try Phone(url, pcmRate: 7_999) }),
             ("opus_complexity 11 is not within 0 to 10", { try Phone(url, opusComplexity: 11) }),
             (
-                "domain is none: it has more than 253 bytes, or control characters",
+                "domain cannot be used: it has more than 253 bytes, or control characters",
                 { try Phone(url, domain: String(repeating: "a", count: 254)) }
             ),
         ]

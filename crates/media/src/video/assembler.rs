@@ -43,6 +43,7 @@ struct Held {
     marker: bool,
     timestamp: u32,
     payload: Bytes,
+    arrival: Instant,
 }
 
 /// What has come about, counted up since the last look.
@@ -120,7 +121,7 @@ impl Assembler {
         self.highest = self.highest.max(number);
         self.tally.received += 1;
         let RtpPacket { marker, timestamp, payload, .. } = packet;
-        self.held.insert(number, Held { codec, marker, timestamp, payload });
+        self.held.insert(number, Held { codec, marker, timestamp, payload, arrival: now });
     }
 
     /// Another stream, or one that has jumped: nothing of what was continues.
@@ -230,14 +231,15 @@ impl Assembler {
 
     /// Whether a missing packet is lost by now; then everything before the next one is left behind.
     fn give_up(&mut self, missing: i64, now: Instant) -> bool {
-        let Some((&beyond, _)) = self.held.range(missing..).next() else {
+        let Some((&beyond, next)) = self.held.range(missing..).next() else {
             // Only the end is missing: it is on its way.
             self.gap = None;
             return false;
         };
         let since = match self.gap {
             Some((known, since)) if known == missing => since,
-            _ => now,
+            // Missing since a later one came, also where another one was waited for first.
+            _ => next.arrival.min(now),
         };
         self.gap = Some((missing, since));
         let many = self.held.range(missing..).nth(MOST_BEYOND).is_some();

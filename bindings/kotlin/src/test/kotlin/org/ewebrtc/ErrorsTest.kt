@@ -173,7 +173,7 @@ class ErrorsTest {
             PhoneSettings(iceServers = listOf(IceServer(listOf("http:x")))) to "ICE server 1 has no URL, or one that cannot be read",
             PhoneSettings(pcmRate = 7_999) to "pcm_rate 7999 is not within 8000 to 48000",
             PhoneSettings(opusComplexity = 11) to "opus_complexity 11 is not within 0 to 10",
-            PhoneSettings(domain = "a".repeat(254)) to "domain is none: it has more than 253 bytes, or control characters",
+            PhoneSettings(domain = "a".repeat(254)) to "domain cannot be used: it has more than 253 bytes, or control characters",
         )
         for ((settings, text) in texts) {
             assertEquals(text, assertThrows(ConfigException::class.java) { Phone("http://127.0.0.1:1", settings) }.message)
