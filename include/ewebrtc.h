@@ -538,7 +538,8 @@ ewebrtc_status ewebrtc_pcm_read(ewebrtc_phone phone,
 /*
  Statistics of a call's audio as a JSON object: packets_sent, packets_received, packets_lost, jitter_ms, round_trip_ms
  (null while unknown), level_in_dbfs, level_out_dbfs (root mean square over about 200 ms; -127 is silence); and of its video:
- frames_sent, frames_received, frames_dropped (complete, but of no use after a loss), video_packets_lost.
+ frames_sent, frames_received, frames_dropped (complete, but of no use after a loss), video_packets_lost,
+ video_packets_recovered (that came after they were asked for again).
 
  out_json: must not be null; to be freed with ewebrtc_string_free, null on failure.
  Errors: EWEBRTC_ERR_NULL, _NOT_FOUND (no such phone or live call), _STATE (the call has no media yet).

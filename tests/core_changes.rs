@@ -3,35 +3,17 @@
 
 mod core_support;
 
-use core_support::{AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, INACTIVE_SDP, event, mod_done, mod_received, text};
-use ewebrtc::core::{Handle, MediaFailure, MediaOrder, MediaReport, Verb};
+use core_support::{
+    AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, HOLDING, INACTIVE_SDP, RESUMING, event, mod_done, mod_received, talking,
+    text,
+};
+use ewebrtc::core::{MediaFailure, MediaOrder, MediaReport, Verb};
 use ewebrtc_wire::Direction;
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const C1: &str = "/sessions/s1/calls/c1";
-const HOLDING: [&str; 4] = [
-    "sc connected>modification-initiated",
-    "call:modification-in-progress",
-    "sc modification-initiated>held",
-    "call:held",
-];
-const RESUMING: [&str; 4] = [
-    "sc held>modification-initiated",
-    "call:modification-in-progress",
-    "sc modification-initiated>connected",
-    "call:resumed",
-];
 const ANSWERED: [&str; 2] = ["sc connected>modification-accepted", "sc modification-accepted>connected"];
-
-fn talking() -> (Driver, Handle) {
-    let mut phone = Driver::ready();
-    let call = phone.talking("c1");
-    phone.apply(call);
-    phone.names();
-    phone.orders.clear();
-    (phone, call)
-}
 
 fn offer_again(audio: Direction) -> MediaOrder {
     MediaOrder::OfferAgain { audio, video: None }

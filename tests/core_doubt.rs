@@ -3,33 +3,12 @@
 
 mod core_support;
 
-use core_support::{AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, event, mod_done, mod_received};
+use core_support::{AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, HOLDING, RESUMING, event, mod_done, mod_received, talking};
 use ewebrtc::core::{Handle, Input, MediaOrder, Verb};
 use serde_json::{Value, json};
 use std::time::Duration;
 
 const C1: &str = "/sessions/s1/calls/c1";
-const HOLDING: [&str; 4] = [
-    "sc connected>modification-initiated",
-    "call:modification-in-progress",
-    "sc modification-initiated>held",
-    "call:held",
-];
-const RESUMING: [&str; 4] = [
-    "sc held>modification-initiated",
-    "call:modification-in-progress",
-    "sc modification-initiated>connected",
-    "call:resumed",
-];
-
-fn talking() -> (Driver, Handle) {
-    let mut phone = Driver::ready();
-    let call = phone.talking("c1");
-    phone.apply(call);
-    phone.names();
-    phone.orders.clear();
-    (phone, call)
-}
 
 /// The command's request is sent, and its answer lost.
 fn lost(phone: &mut Driver, call: Handle, method: &str) {

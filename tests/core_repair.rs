@@ -4,7 +4,7 @@
 mod core_support;
 
 use core_support::conference::conference_event;
-use core_support::{AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, event, mod_received};
+use core_support::{AUDIO_SDP, Driver, HELD_SDP, HOLD_SDP, event, mod_received, talking};
 use ewebrtc::core::{Handle, Input, MediaOrder, MediaReport, Verb};
 use ewebrtc_wire::Direction;
 use serde_json::json;
@@ -14,15 +14,6 @@ const C1: &str = "/sessions/s1/calls/c1";
 /// What is told of a path that was found.
 const REPAIRED: [&str; 3] =
     ["sc connected>modification-initiated", "call:modification-in-progress", "sc modification-initiated>connected"];
-
-fn talking() -> (Driver, Handle) {
-    let mut phone = Driver::ready();
-    let call = phone.talking("c1");
-    phone.apply(call);
-    phone.names();
-    phone.orders.clear();
-    (phone, call)
-}
 
 fn anew(audio: Direction) -> MediaOrder {
     MediaOrder::OfferToAnother { audio, video: None }

@@ -23,6 +23,7 @@ struct CallStats {
     std::uint64_t frames_received = 0;   ///< Complete pictures received.
     std::uint64_t frames_dropped = 0;    ///< Complete pictures of no use, since they need one that was lost.
     std::uint64_t video_packets_lost = 0; ///< Packets of video that did not come.
+    std::uint64_t video_packets_recovered = 0; ///< Packets of video that came after they were asked for again.
 };
 
 /// A codec for video.
@@ -139,6 +140,7 @@ class Call {
         stats.frames_received = json["frames_received"].whole();
         stats.frames_dropped = json["frames_dropped"].whole();
         stats.video_packets_lost = json["video_packets_lost"].whole();
+        stats.video_packets_recovered = json["video_packets_recovered"].whole();
         return stats;
     }
 

@@ -253,8 +253,6 @@ pub(super) struct Call {
     pub(super) waiting: Vec<Waiting>,
     /// Tag of the command that causes what happens now.
     pub(super) cause: Option<String>,
-    /// With which word the gateway was told of the end.
-    pub(super) delete_reason: Option<DeleteReason>,
     /// Why a DELETE failed.
     pub(super) failure: Option<ErrorObject>,
 }
@@ -308,7 +306,6 @@ impl Call {
             deferred: VecDeque::new(),
             waiting: Vec::new(),
             cause: None,
-            delete_reason: None,
             failure: None,
         }
     }

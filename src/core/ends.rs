@@ -58,9 +58,8 @@ impl PhoneCore {
         let Some(id) = call.id.clone() else { return };
         call.phase = Phase::Ending;
         call.deferred.clear();
-        call.delete_reason = Some(reason);
         let draft = Draft::delete_item(call.kind(), &sid, &id, reason);
-        self.requests.send(draft, Purpose::DeleteCall { item: handle }, t.out);
+        self.requests.send(draft, Purpose::DeleteCall { item: handle, reason }, t.out);
     }
 
     /// Tells the gateway that an item is over here, without waiting for its word.
@@ -159,7 +158,13 @@ impl PhoneCore {
         self.end_call(t, handle, end, Some(message), Some(problem.error.as_ref()));
     }
 
-    pub(super) fn on_deleted(&mut self, t: &mut Turn<'_>, handle: Handle, result: Result<HttpResponse, Problem>) {
+    pub(super) fn on_deleted(
+        &mut self,
+        t: &mut Turn<'_>,
+        handle: Handle,
+        reason: DeleteReason,
+        result: Result<HttpResponse, Problem>,
+    ) {
         let Some(call) = self.slots.get_mut(handle).filter(|call| call.phase == Phase::Ending) else { return };
         let problem = match result {
             Ok(_) => {
@@ -172,13 +177,11 @@ impl PhoneCore {
             return self.expire(t, &problem.error);
         }
         call.failure = Some(problem.error.as_ref().clone());
-        let owed = (call.kind(), call.id.clone(), call.delete_reason);
+        let (kind, id) = (call.kind(), call.id.clone());
         let (item, cause, end) = (call.item(), call.cause.clone(), call.own_end());
         self.publish_problem(t, &problem, Some(item), cause);
         self.end_call(t, handle, end, Some(problem.error.error_message.clone()), Some(problem.error.as_ref()));
-        if let (kind, Some(id), Some(reason)) = owed
-            && problem.is_unheard()
-        {
+        if let Some(id) = id.filter(|_| problem.is_unheard()) {
             self.owe(t.now, kind, id, reason);
         }
     }

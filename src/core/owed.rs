@@ -4,9 +4,9 @@
 //! Owns: [`Owed`]. Lives on: the phone's actor. Must not import: anything but the other machines of the core.
 
 use super::errors::Problem;
-use super::io::HttpResponse;
+use super::io::{HttpResponse, Output};
 use super::phone::{PhoneCore, Turn};
-use super::requests::{Draft, Purpose};
+use super::requests::{Draft, Purpose, Requests};
 use ewebrtc_wire::{DeleteReason, Kind};
 use std::time::{Duration, Instant};
 
@@ -26,44 +26,49 @@ pub(super) struct Owed {
     kind: Kind,
     id: String,
     reason: DeleteReason,
-    /// Not before then.
-    from: Instant,
-    in_flight: bool,
+    /// When it is told (again); `None` while that is under way.
+    at: Option<Instant>,
     tries: u32,
+}
+
+impl Owed {
+    fn tell(&mut self, requests: &mut Requests, out: &mut Vec<Output>) {
+        (self.at, self.tries) = (None, self.tries + 1);
+        let draft = Draft::delete_item(self.kind, &self.sid, &self.id, self.reason);
+        requests.send(draft, Purpose::Owed { number: self.number }, out);
+    }
 }
 
 impl PhoneCore {
     /// Tells the gateway that an item is over here, without waiting for its word.
     pub(super) fn tell_end(&mut self, t: &mut Turn<'_>, kind: Kind, id: String, reason: DeleteReason) {
-        if let Some(owed) = self.owe(t.now, kind, id, reason) {
-            (owed.in_flight, owed.tries) = (true, 1);
-            let draft = Draft::delete_item(owed.kind, &owed.sid, &owed.id, owed.reason);
-            let purpose = Purpose::Owed { number: owed.number };
-            self.requests.send(draft, purpose, t.out);
+        if self.owe(t.now, kind, id, reason)
+            && let Some(owed) = self.owed.last_mut()
+        {
+            owed.tell(&mut self.requests, t.out);
         }
     }
 
-    /// The request for the end of this item was not answered.
-    pub(super) fn owe(&mut self, now: Instant, kind: Kind, id: String, reason: DeleteReason) -> Option<&mut Owed> {
-        let sid = self.session.id.clone()?;
+    /// The request for the end of this item was not answered. False: too many are under way, or there is no session.
+    pub(super) fn owe(&mut self, now: Instant, kind: Kind, id: String, reason: DeleteReason) -> bool {
+        let Some(sid) = self.session.id.clone() else { return false };
         if self.owed.len() >= MOST {
             // What is in flight may still be heard.
-            let Some(oldest) = self.owed.iter().position(|owed| !owed.in_flight) else {
+            let Some(oldest) = self.owed.iter().position(|owed| owed.at.is_some()) else {
                 log::warn!("too many last words to the gateway are under way; one is left out");
-                return None;
+                return false;
             };
             self.owed.remove(oldest);
         }
         self.last_owed += 1;
-        let (number, from) = (self.last_owed, now + PAUSE);
-        self.owed.push(Owed { number, sid, kind, id, reason, from, in_flight: false, tries: 0 });
-        self.owed.last_mut()
+        let (number, at) = (self.last_owed, Some(now + PAUSE));
+        self.owed.push(Owed { number, sid, kind, id, reason, at, tries: 0 });
+        true
     }
 
     /// When the next end is to be told.
     pub(super) fn owed_at(&self) -> Option<Instant> {
-        let waiting = self.owed.iter().filter(|owed| !owed.in_flight).map(|owed| owed.from);
-        waiting.min().filter(|_| self.may_ask_gateway())
+        self.owed.iter().filter_map(|owed| owed.at).min().filter(|_| self.may_ask_gateway())
     }
 
     /// Tells what is due. Called at the end of every turn.
@@ -76,10 +81,8 @@ impl PhoneCore {
         if !self.may_ask_gateway() {
             return;
         }
-        for owed in self.owed.iter_mut().filter(|owed| !owed.in_flight && owed.from <= t.now) {
-            (owed.in_flight, owed.tries) = (true, owed.tries + 1);
-            let draft = Draft::delete_item(owed.kind, &owed.sid, &owed.id, owed.reason);
-            self.requests.send(draft, Purpose::Owed { number: owed.number }, t.out);
+        for owed in self.owed.iter_mut().filter(|owed| owed.at.is_some_and(|at| at <= t.now)) {
+            owed.tell(&mut self.requests, t.out);
         }
     }
 
@@ -89,7 +92,7 @@ impl PhoneCore {
             return self.owed.retain(|owed| owed.number != number);
         }
         if let Some(owed) = self.owed.iter_mut().find(|owed| owed.number == number) {
-            (owed.in_flight, owed.from) = (false, t.now + PAUSE);
+            owed.at = Some(t.now + PAUSE);
         }
     }
 }

@@ -430,7 +430,7 @@ impl PhoneCore {
             Purpose::AnswerCall { item } => self.on_answered(t, item, result),
             Purpose::ChangeCall { item } => self.on_changed(t, item, result),
             Purpose::TransferCall { item } => self.on_transfer_answered(t, item, result),
-            Purpose::DeleteCall { item } => self.on_deleted(t, item, result),
+            Purpose::DeleteCall { item, reason } => self.on_deleted(t, item, reason, result),
             Purpose::Owed { number } => self.on_paid(t, number, &result),
             Purpose::Farewell => {}
         }

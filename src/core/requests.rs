@@ -43,7 +43,7 @@ pub(super) enum Purpose {
     /// Transfer a call.
     TransferCall { item: Handle },
     /// End an item and tell the application how it went.
-    DeleteCall { item: Handle },
+    DeleteCall { item: Handle, reason: DeleteReason },
     /// A request whose outcome changes nothing: a session that nobody uses, a change that cannot be made.
     Farewell,
     /// The end of an item that is over here already.

@@ -4,7 +4,7 @@
 //! Owns: the flows of the phone about [`Transfer`]. Lives on: the phone's actor. Must not import: anything but the other
 //! machines of the core. What the other two parties do in it is an ordinary change of theirs (`changes`).
 
-use super::call::{CallState, Phase, Until, Waiting};
+use super::call::{Call, CallState, Phase, Until, Waiting};
 use super::doubt::Doubt;
 use super::errors::{Problem, ProblemKind, bounded};
 use super::io::{Handle, HttpResponse};
@@ -45,8 +45,11 @@ impl PhoneCore {
                 call.transfer = Some(Transfer::Pending(t.now + OUTCOME_LIMIT));
                 self.replay_deferred(t, handle);
             }
+            Err(problem) if problem.is_unheard() && self.transfer_was_taken(t, handle) => {}
             Err(problem) => {
-                if problem.is_unheard() {
+                if problem.is_unheard()
+                    && let Some(call) = self.slots.get_mut(handle)
+                {
                     call.doubt = Some(Doubt::about_transfer(t.now));
                 }
                 self.transfer_failed(t, handle, &problem);
@@ -54,16 +57,17 @@ impl PhoneCore {
         }
     }
 
-    /// The leg is being ended by the gateway. Where it has told how the transfer ended, it has taken it, although its answer
-    /// has not come, and may never.
-    pub(super) fn transfer_was_taken(&mut self, t: &mut Turn<'_>, handle: Handle) {
-        let Some(call) = self.slots.get_mut(handle).filter(|call| call.transfer == Some(Transfer::Requested)) else {
-            return;
-        };
-        if call.deferred.iter().any(|event| event.state == EventState::TransferTerminated) {
-            call.transfer = Some(Transfer::Pending(t.now + OUTCOME_LIMIT));
-            self.replay_deferred(t, handle);
+    /// The answer of the gateway does not come, or would be too late, since it ends the leg. Where it has told how the transfer
+    /// ended it has taken it all the same, and that is so now; true then.
+    pub(super) fn transfer_was_taken(&mut self, t: &mut Turn<'_>, handle: Handle) -> bool {
+        let requested = |call: &&mut Call| call.transfer == Some(Transfer::Requested);
+        let Some(call) = self.slots.get_mut(handle).filter(requested) else { return false };
+        if !call.deferred.iter().any(|event| event.state == EventState::TransferTerminated) {
+            return false;
         }
+        call.transfer = Some(Transfer::Pending(t.now + OUTCOME_LIMIT));
+        self.replay_deferred(t, handle);
+        true
     }
 
     pub(super) fn on_transfer_initiated(&mut self, t: &mut Turn<'_>, handle: Handle) {

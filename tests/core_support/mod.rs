@@ -533,6 +533,31 @@ impl Driver {
     }
 }
 
+/// What a hold of ours publishes once the gateway has taken it, and a resume.
+pub const HOLDING: [&str; 4] = [
+    "sc connected>modification-initiated",
+    "call:modification-in-progress",
+    "sc modification-initiated>held",
+    "call:held",
+];
+/// See [`HOLDING`].
+pub const RESUMING: [&str; 4] = [
+    "sc held>modification-initiated",
+    "call:modification-in-progress",
+    "sc modification-initiated>connected",
+    "call:resumed",
+];
+
+/// A phone in the established call `c1`, with nothing left to be done.
+pub fn talking() -> (Driver, Handle) {
+    let mut phone = Driver::ready();
+    let call = phone.talking("c1");
+    phone.apply(call);
+    phone.names();
+    phone.orders.clear();
+    (phone, call)
+}
+
 /// A request for the address of a socket.
 pub fn is_asked(request: &HttpRequest) -> bool {
     request.verb == Verb::Post && request.path.split('?').next().is_some_and(|path| path.ends_with("/websockets"))

@@ -2,21 +2,11 @@
 //!
 //! Owns: the ordinary life of a call. Must not import: anything but the party.
 
-use crate::party::{PATIENCE, Party, gateway};
+use crate::party::{PATIENCE, Party, connected, gateway};
 use ewebrtc::{AnswerOptions, DialOptions, Error, Gateway, GatewayConfig};
 use ewebrtc_media::analysis::{rms, tone_level};
 use std::time::Duration;
 use tokio::time::timeout;
-
-/// Sets up alice → bob and answers.
-async fn connected(alice: &mut Party, bob: &mut Party) -> ewebrtc::Call {
-    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
-    bob.until("call:incoming").await;
-    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
-    alice.until("media:established").await;
-    bob.until("media:established").await;
-    call
-}
 
 /// Position of `media:established` may vary; it is checked apart and taken out here.
 fn without_media(names: Vec<String>) -> Vec<String> {

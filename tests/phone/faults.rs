@@ -2,9 +2,9 @@
 //!
 //! Owns: faults. Must not import: anything but the party and the wire.
 
-use crate::party::{PATIENCE, Party, gateway};
+use crate::party::{PATIENCE, Party, connected, gateway};
 use crate::stub::{Mode, Wire};
-use ewebrtc::{AnswerOptions, DialOptions, Error, LoginOptions, PhoneConfig};
+use ewebrtc::{DialOptions, Error, LoginOptions, PhoneConfig};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -102,10 +102,7 @@ async fn a_gateway_lost_in_mid_call_is_reported_once_and_media_goes_on() {
     let wire = Wire::to(gateway.url()).await;
     let mut alice = behind(&wire, &gateway, "alice").await;
     let mut bob = Party::login(&gateway, "bob").await;
-    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
-    bob.until("call:incoming").await;
-    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
-    alice.until("media:established").await;
+    let call = connected(&mut alice, &mut bob).await;
     for mode in [Mode::Refuse, Mode::Reset, Mode::Garbage, Mode::Status(503)] {
         alice.forget();
         wire.set(mode).await;
@@ -173,10 +170,7 @@ async fn the_other_party_hears_of_a_hangup_when_the_gateway_is_back() {
     let wire = Wire::to(gateway.url()).await;
     let mut alice = behind(&wire, &gateway, "alice").await;
     let mut bob = Party::login(&gateway, "bob").await;
-    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
-    bob.until("call:incoming").await;
-    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
-    alice.until("media:established").await;
+    let call = connected(&mut alice, &mut bob).await;
     wire.set(Mode::Refuse).await;
     alice.until("gateway:unreachable").await;
     assert_eq!(call.hangup().await.expect_err("the gateway was not told").code(), Some("0002"));
@@ -196,10 +190,7 @@ async fn a_hold_whose_answer_is_lost_is_known_when_the_gateway_is_back() {
     let wire = Wire::to(gateway.url()).await;
     let mut alice = behind(&wire, &gateway, "alice").await;
     let mut bob = Party::login(&gateway, "bob").await;
-    alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
-    bob.until("call:incoming").await;
-    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
-    alice.until("media:established").await;
+    connected(&mut alice, &mut bob).await;
     wire.set(Mode::Swallow("")).await;
     assert_eq!(alice.phone.hold().await.expect_err("not answered").code(), Some("0002"));
     bob.until("call:held").await;
@@ -223,10 +214,7 @@ async fn a_hold_is_done_although_the_other_side_loses_its_answer() {
     let wire = Wire::to(gateway.url()).await;
     let mut alice = Party::login(&gateway, "alice").await;
     let mut bob = behind(&wire, &gateway, "bob").await;
-    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
-    bob.until("call:incoming").await;
-    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
-    alice.until("media:established").await;
+    let call = connected(&mut alice, &mut bob).await;
     wire.set(Mode::Swallow("PUT")).await;
     alice.phone.hold().await.expect("bob answers");
     bob.until("call:held").await;

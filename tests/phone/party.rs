@@ -2,7 +2,9 @@
 //!
 //! Owns: [`Party`]. Every event is checked against the event table when it is seen. Must not import: other tests.
 
-use ewebrtc::{Event, Events, Gateway, GatewayConfig, LoginOptions, Phone, PhoneConfig};
+use ewebrtc::{
+    AnswerOptions, Call, DialOptions, Event, Events, Gateway, GatewayConfig, LoginOptions, Phone, PhoneConfig,
+};
 use std::time::Duration;
 use tokio::time::timeout;
 
@@ -12,6 +14,16 @@ pub const PATIENCE: Duration = Duration::from_secs(20);
 /// A gateway in development mode on a free port.
 pub async fn gateway() -> Gateway {
     Gateway::start(GatewayConfig::development()).await.expect("the gateway starts")
+}
+
+/// Sets up alice → bob, answers, and waits until both hear each other.
+pub async fn connected(alice: &mut Party, bob: &mut Party) -> Call {
+    let call = alice.phone.dial(DialOptions::new("bob")).await.expect("dial");
+    bob.until("call:incoming").await;
+    bob.phone.answer(AnswerOptions::default()).await.expect("answer");
+    alice.until("media:established").await;
+    bob.until("media:established").await;
+    call
 }
 
 /// A phone, and what its owner sees of it.

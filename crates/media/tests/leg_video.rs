@@ -5,7 +5,8 @@ mod video_support;
 
 use ewebrtc_media::transport::{Direction, VideoCodec};
 use ewebrtc_media::{
-    AudioSink, AudioSource, FrameRefused, IvfRecorder, Leg, LegConfig, LegEvent, VideoSink, VideoSource, pcm_sink,
+    AudioSink, AudioSource, FrameRefused, IvfRecorder, Leg, LegConfig, LegEvent, VideoFrameReader, VideoSink,
+    VideoSource, pcm_sink,
 };
 use leg_common::{Party, Scratch, call, config, hear, negotiate, until};
 use video_support::{Film, Wire, counter, frames_of, numbers_of, video_party};
@@ -245,15 +246,20 @@ async fn a_program_brings_its_pictures_and_is_told_when_a_key_frame_is_wanted() 
     b.leg.close().await;
 }
 
+/// One who sends the film, and one who sees it, with a wire to put between them.
+async fn over_a_wire() -> (Wire, Party, Party, VideoFrameReader) {
+    let (a, _) = video_party(Some(VideoSource::Ivf(counter("counter.ivf")))).await;
+    let (b, seen) = video_party(None).await;
+    a.leg.set_video(Some(Direction::SendOnly));
+    b.leg.set_video(Some(Direction::RecvOnly));
+    (Wire::new().await, a, b, seen)
+}
+
 /// One of twelve packets is lost on the way, and so is one of twelve that are sent again.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn lost_packets_are_sent_again_and_no_picture_is_missed() {
     let film = Film::open("counter.ivf");
-    let lossy = Wire::new().await;
-    let (mut a, _) = video_party(Some(VideoSource::Ivf(counter("counter.ivf")))).await;
-    let (mut b, seen) = video_party(None).await;
-    a.leg.set_video(Some(Direction::SendOnly));
-    b.leg.set_video(Some(Direction::RecvOnly));
+    let (lossy, mut a, mut b, seen) = over_a_wire().await;
     lossy.call(&mut a, &mut b).await;
     assert!(b.leg.negotiated().and_then(|agreed| agreed.video).is_some_and(|video| video.repeats));
     let mut frames = frames_of(&seen, 5).await;
@@ -287,11 +293,7 @@ async fn lost_packets_are_sent_again_and_no_picture_is_missed() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_loss_is_healed_by_a_key_frame_and_no_broken_picture_is_handed_on() {
     let film = Film::open("counter.ivf");
-    let lossy = Wire::new().await;
-    let (mut a, _) = video_party(Some(VideoSource::Ivf(counter("counter.ivf")))).await;
-    let (mut b, seen) = video_party(None).await;
-    a.leg.set_video(Some(Direction::SendOnly));
-    b.leg.set_video(Some(Direction::RecvOnly));
+    let (lossy, mut a, mut b, seen) = over_a_wire().await;
     lossy.call_without_repeats(&mut a, &mut b).await;
     assert!(b.leg.negotiated().and_then(|agreed| agreed.video).is_some_and(|video| !video.repeats));
     let mut frames = frames_of(&seen, 5).await;

@@ -312,19 +312,9 @@ unsafe fn invoke(
 
 /// The result of a refusal with a code; every other error is a failure of the function.
 fn refused(error: Error) -> Result<Value, Fail> {
-    match &error {
-        Error::Phone(object) => {
-            set_last(&error.to_string());
-            Ok(json!({"error": object}))
-        }
-        Error::NotFound
-        | Error::UnknownMethod(_)
-        | Error::Closed
-        | Error::Busy
-        | Error::InHandler
-        | Error::Config(_)
-        | Error::System(_) => Err(error.into()),
-    }
+    let Error::Phone(object) = &error else { return Err(error.into()) };
+    set_last(&error.to_string());
+    Ok(json!({"error": object}))
 }
 
 /// Looks whether there are events of this name, for programs that take events by their names: a misspelt one would never come.

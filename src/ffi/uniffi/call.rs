@@ -71,6 +71,8 @@ pub struct CallStats {
     pub frames_dropped: u64,
     /// Packets of video that never came.
     pub video_packets_lost: u64,
+    /// Packets of video that came after they were asked for again.
+    pub video_packets_recovered: u64,
 }
 
 /// How a call or conference has ended.
@@ -105,6 +107,7 @@ impl From<api::LegStats> for CallStats {
             frames_received: stats.video.frames_received,
             frames_dropped: stats.video.frames_dropped,
             video_packets_lost: stats.video.packets_lost,
+            video_packets_recovered: stats.video.packets_recovered,
         }
     }
 }

@@ -109,6 +109,8 @@ class CallStats:
     """Complete pictures that were not handed on, because they need one that was lost."""
     video_packets_lost: int
     """Packets of video that never came."""
+    video_packets_recovered: int
+    """Packets of video that came after they were asked for again."""
 
 
 @dataclass(frozen=True, slots=True)

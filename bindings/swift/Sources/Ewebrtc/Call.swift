@@ -39,6 +39,8 @@ public struct CallStats: Sendable, Hashable {
     public let framesDropped: UInt64
     /// Packets of video that never came.
     public let videoPacketsLost: UInt64
+    /// Packets of video that came after they were asked for again.
+    public let videoPacketsRecovered: UInt64
 
     init(_ native: EwebrtcNative.CallStats) {
         codec = native.codec
@@ -57,6 +59,7 @@ public struct CallStats: Sendable, Hashable {
         framesReceived = native.framesReceived
         framesDropped = native.framesDropped
         videoPacketsLost = native.videoPacketsLost
+        videoPacketsRecovered = native.videoPacketsRecovered
     }
 }
 

@@ -38,6 +38,8 @@ pub(super) struct VideoDoor {
     rung: AtomicBool,
     /// Payload types that are video, one bit for each.
     types: [AtomicU64; 2],
+    /// Both sides send packets again.
+    repeats: AtomicBool,
     /// The stream that was heard last; 0 before the first packet.
     heard: AtomicU32,
 }
@@ -45,6 +47,7 @@ pub(super) struct VideoDoor {
 impl VideoDoor {
     /// Tells what counts as video from now on.
     pub(super) fn agree(&self, video: Option<&NegotiatedVideo>) {
+        self.repeats.store(video.is_some_and(|video| video.repeats), Ordering::Release);
         let mut types = [0u64; 2];
         for number in video.iter().flat_map(|video| video.payload_types.numbers()) {
             if let Some(half) = types.get_mut(usize::from(number) / 64) {
@@ -248,7 +251,9 @@ impl Protocol<TaggedPacket, TaggedPacket, ()> for VideoPort {
             let waiting = std::mem::take(&mut *self.door.queue());
             let now = Instant::now();
             for packet in waiting {
-                if let Packet::Rtp(packet) = &packet {
+                if let Packet::Rtp(packet) = &packet
+                    && self.door.repeats.load(Ordering::Acquire)
+                {
                     self.repeats.keep(packet);
                 }
                 let message = TaggedPacket { now, transport: TransportContext::default(), message: packet.into() };

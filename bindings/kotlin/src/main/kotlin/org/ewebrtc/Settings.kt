@@ -195,6 +195,7 @@ public data class PhoneSettings(
  * @property framesReceived Complete pictures received.
  * @property framesDropped Complete pictures that were not handed on, because they need one that was lost.
  * @property videoPacketsLost Packets of video that never came.
+ * @property videoPacketsRecovered Packets of video that came after they were asked for again.
  */
 public data class CallStats(
     val codec: String?,
@@ -213,6 +214,7 @@ public data class CallStats(
     val framesReceived: Long,
     val framesDropped: Long,
     val videoPacketsLost: Long,
+    val videoPacketsRecovered: Long,
 ) {
     internal constructor(stats: NativeStats) : this(
         stats.codec,
@@ -231,6 +233,7 @@ public data class CallStats(
         stats.framesReceived.toLong(),
         stats.framesDropped.toLong(),
         stats.videoPacketsLost.toLong(),
+        stats.videoPacketsRecovered.toLong(),
     )
 }
 
